@@ -1,0 +1,1 @@
+"""Football as plain values: matches, outcomes, competitions, names, odds. Standard library only."""

@@ -1,0 +1,114 @@
+"""The competitions we know, and what each source calls them."""
+
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+from typing import Final, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Competition:
+    """A league.
+
+    Attributes:
+        id: canonical id, `country:league`.
+        name: as people say it.
+        country: lower-case English name; clubs belong to it.
+        level: 1 for the top division.
+        season_starts_in: month (1-12) in which a season begins.
+        codes: (source, code) pairs.
+    """
+
+    id: str
+    name: str
+    country: str
+    level: int
+    season_starts_in: int
+    codes: tuple[tuple[str, str], ...]
+
+    def season_of(self, day: date) -> int:
+        """Calendar year in which the season that `day` falls into began."""
+        return day.year if day.month >= self.season_starts_in else day.year - 1
+
+
+def _league(country: str, slug: str, name: str, level: int, starts: int, football_data: str = "", results_only: str = "",
+            openfootball: str = "", premier_league: str = "") -> Competition:  # fmt: skip
+    codes = (
+        ("football-data", football_data),
+        ("results-only", results_only),
+        ("openfootball", openfootball),
+        ("demo", premier_league),
+    )
+    return Competition(f"{country}:{slug}", name, country, level, starts, tuple(c for c in codes if c[1]))
+
+
+COMPETITIONS: Final[tuple[Competition, ...]] = (
+    _league("england", "premier-league", "Premier League", 1, 7, "E0", "ENG1", "en.1", "Premier League"),
+    _league("england", "championship", "Championship", 2, 7, "E1", "ENG2", "en.2", "EFL Championship"),
+    _league("england", "league-one", "League One", 3, 7, "E2", "ENG3", "en.3"),
+    _league("england", "league-two", "League Two", 4, 7, "E3", "ENG4", "en.4"),
+    _league("england", "national-league", "National League", 5, 7, "EC", "ENG5"),
+    _league("germany", "bundesliga", "Bundesliga", 1, 7, "D1", "GER1", "de.1", "Fußball-Bundesliga"),
+    _league("germany", "2-bundesliga", "2. Bundesliga", 2, 7, "D2", "GER2", "de.2"),
+    _league("germany", "3-liga", "3. Liga", 3, 7, "", "GER3", "de.3"),
+    _league("spain", "la-liga", "La Liga", 1, 7, "SP1", "SPA1", "es.1", "La Liga"),
+    _league("spain", "segunda-division", "Segunda División", 2, 7, "SP2", "SPA2", "es.2"),
+    _league("italy", "serie-a", "Serie A", 1, 7, "I1", "ITA1", "it.1", "Serie A"),
+    _league("italy", "serie-b", "Serie B", 2, 7, "I2", "ITA2", "it.2"),
+    _league("france", "ligue-1", "Ligue 1", 1, 7, "F1", "FRA1", "fr.1", "Ligue 1"),
+    _league("france", "ligue-2", "Ligue 2", 2, 7, "F2", "FRA2", "fr.2"),
+    _league("france", "national", "National", 3, 7, "", "FRA3"),
+    _league("scotland", "premiership", "Premiership", 1, 7, "SC0", "SCO1"),
+    _league("scotland", "championship", "Championship", 2, 7, "SC1", "SCO2"),
+    _league("scotland", "league-one", "League One", 3, 7, "SC2", "SCO3"),
+    _league("scotland", "league-two", "League Two", 4, 7, "SC3", "SCO4"),
+    _league("netherlands", "eredivisie", "Eredivisie", 1, 7, "N1", "HOL1", "nl.1"),
+    _league("belgium", "pro-league", "Pro League", 1, 7, "B1", "BEL1", "be.1"),
+    _league("portugal", "primeira-liga", "Primeira Liga", 1, 7, "P1", "POR1", "pt.1"),
+    _league("turkey", "super-lig", "Süper Lig", 1, 7, "T1", "", "tr.1"),
+    _league("greece", "super-league", "Super League", 1, 7, "G1", "GRE1", "gr.1"),
+    _league("argentina", "primera-division", "Primera División", 1, 7, "ARG", "ARG1"),
+    _league("austria", "bundesliga", "Bundesliga", 1, 7, "AUT", "AUT1", "at.1"),
+    _league("brazil", "serie-a", "Série A", 1, 3, "BRA", "BRA1"),
+    _league("brazil", "serie-b", "Série B", 2, 3, "", "BRA2"),
+    _league("china", "super-league", "Super League", 1, 2, "CHN", "CHN1"),
+    _league("denmark", "superliga", "Superliga", 1, 7, "DNK", "DNK1"),
+    _league("finland", "veikkausliiga", "Veikkausliiga", 1, 2, "FIN", "FIN1"),
+    _league("ireland", "premier-division", "Premier Division", 1, 2, "IRL"),
+    _league("japan", "j1-league", "J1 League", 1, 2, "JPN", "JPN1"),
+    _league("japan", "j2-league", "J2 League", 2, 2, "", "JPN2"),
+    _league("mexico", "liga-mx", "Liga MX", 1, 7, "MEX", "MEX1"),
+    _league("norway", "eliteserien", "Eliteserien", 1, 2, "NOR", "NOR1"),
+    _league("poland", "ekstraklasa", "Ekstraklasa", 1, 7, "POL"),
+    _league("romania", "liga-1", "Liga 1", 1, 7, "ROU"),
+    _league("russia", "premier-league", "Premier League", 1, 7, "RUS", "RUS1"),
+    _league("russia", "first-league", "First League", 2, 7, "", "RUS2"),
+    _league("sweden", "allsvenskan", "Allsvenskan", 1, 2, "SWE", "SWE1"),
+    _league("switzerland", "super-league", "Super League", 1, 7, "SWZ", "CHE1"),
+    _league("usa", "mls", "Major League Soccer", 1, 2, "USA", "USA1"),
+    _league("usa", "second-division", "Second Division", 2, 2, "", "USA2"),
+    _league("algeria", "ligue-1", "Ligue 1", 1, 8, "", "DZA1"),
+    _league("australia", "a-league", "A-League", 1, 8, "", "AUS1"),
+    _league("chile", "primera-division", "Primera División", 1, 1, "", "CHL1"),
+    _league("ecuador", "serie-a", "Serie A", 1, 1, "", "ECU1"),
+    _league("israel", "premier-league", "Premier League", 1, 7, "", "ISR1"),
+    _league("korea", "k-league-1", "K League 1", 1, 2, "", "KOR1"),
+    _league("morocco", "botola", "Botola", 1, 8, "", "MAR1"),
+    _league("new-zealand", "premiership", "Premiership", 1, 9, "", "NZL1"),
+    _league("south-africa", "premier-division", "Premier Division", 1, 7, "", "ZAF1"),
+    _league("tunisia", "ligue-1", "Ligue 1", 1, 8, "", "TUN1"),
+    _league("venezuela", "primera-division", "Primera División", 1, 1, "", "VEN1"),
+)
+
+COMPETITION_BY_ID: Final[Mapping[str, Competition]] = MappingProxyType({c.id: c for c in COMPETITIONS})
+COMPETITION_BY_CODE: Final[Mapping[tuple[str, str], Competition]] = MappingProxyType(
+    {code: c for c in COMPETITIONS for code in c.codes}
+)
+
+BIG_FIVE: Final = (
+    "england:premier-league",
+    "germany:bundesliga",
+    "spain:la-liga",
+    "italy:serie-a",
+    "france:ligue-1",
+)

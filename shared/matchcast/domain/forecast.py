@@ -1,0 +1,95 @@
+"""Forecasts and the rows of the ledger that proves them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from matchcast.domain.match import Fixture, Outcome
+
+GENESIS_HASH: Final = "0" * 64
+"""The `previous_hash` of the ledger's first row."""
+
+
+class Cause(StrEnum):
+    """Why a forecast was made."""
+
+    REQUESTED = "requested"
+    NEW_RESULTS = "new_results"
+    NEW_MODEL = "new_model"
+
+
+class Probabilities(NamedTuple):
+    """Home, draw, away; they sum to 1."""
+
+    home: float
+    draw: float
+    away: float
+
+    @property
+    def likeliest(self) -> Outcome:
+        """The outcome with the highest probability; the earlier of home, draw, away on a tie."""
+        return Outcome(max(range(3), key=lambda i: (self[i], -i)))
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One forecast of one fixture, with all that is needed to make it again.
+
+    Attributes:
+        fixture: what was forecast; `match_id` is None for a pairing that is in no fixture list.
+        as_of: nothing known later than this went in; aware UTC.
+        model_version: version of the bundle.
+        snapshot_hash: hash of the feature state that was read.
+        code_revision: git revision of the code that made it.
+    """
+
+    fixture: Fixture
+    as_of: datetime
+    probabilities: Probabilities
+    model_version: str
+    snapshot_hash: str
+    code_revision: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A forecast as it stands in the ledger, chained to the row before it."""
+
+    forecast_id: int
+    forecast: Forecast
+    recorded_at: datetime
+    previous_hash: str
+    hash: str
+
+
+def ledger_hash(forecast: Forecast, recorded_at: datetime, previous_hash: str) -> str:
+    """SHA-256 (hex) over every field of a ledger row and the hash of the row before it.
+
+    Floats enter by `float.hex`, instants as ISO 8601 in UTC with microseconds, so that equal rows hash alike on every database.
+    """
+    fixture = forecast.fixture
+    fields = [
+        fixture.match_id,
+        fixture.tournament,
+        fixture.home_team,
+        fixture.away_team,
+        fixture.season,
+        _iso(fixture.kickoff_at),
+        _iso(forecast.as_of),
+        *(float(p).hex() for p in forecast.probabilities),
+        forecast.model_version,
+        forecast.snapshot_hash,
+        forecast.code_revision,
+        forecast.cause.value,
+        _iso(recorded_at),
+        previous_hash,
+    ]
+    return hashlib.sha256(json.dumps(fields, separators=(",", ":"), ensure_ascii=True).encode()).hexdigest()
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,71 @@
+"""Every error Matchcast raises on purpose.
+
+MatchcastError
+├── BadInput              the caller can mend it: the message names the field and the remedy
+│   ├── BadSource         a file or feed cannot be read as what it should be
+│   ├── UnknownTeam
+│   ├── UnknownTournament
+│   └── Unauthorised      no valid API key
+├── NotFound              the thing asked for does not exist (yet)
+├── GateFailed            a validation or promotion gate said no
+└── Unavailable           something we depend on is missing or broken; trying again may help
+    ├── BundleBroken      a model bundle fails its hashes or its golden rows
+    └── SnapshotBroken    a state snapshot cannot be read
+"""
+
+
+class MatchcastError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class BadInput(MatchcastError):
+    """The caller can mend it.
+
+    Args:
+        message: what is wrong and what to do about it.
+        field: the input field at fault, where there is one.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BadSource(BadInput):
+    """A file or feed cannot be read as what it should be."""
+
+
+class UnknownTeam(BadInput):
+    """No club is known by this name; `suggestions` holds the nearest known names."""
+
+    def __init__(self, message: str, field: str | None = None, suggestions: tuple[str, ...] = ()) -> None:
+        super().__init__(message, field)
+        self.suggestions = suggestions
+
+
+class UnknownTournament(BadInput):
+    """No tournament is known by this name or id."""
+
+
+class Unauthorised(BadInput):
+    """No valid API key came with the request, or it lacks the scope."""
+
+
+class NotFound(MatchcastError):
+    """The thing asked for does not exist, or not yet."""
+
+
+class GateFailed(MatchcastError):
+    """A validation or promotion gate said no."""
+
+
+class Unavailable(MatchcastError):
+    """Something we depend on is missing or broken; trying again may help."""
+
+
+class BundleBroken(Unavailable):
+    """A model bundle fails its hashes or its golden rows."""
+
+
+class SnapshotBroken(Unavailable):
+    """A state snapshot cannot be read."""

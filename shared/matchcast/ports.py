@@ -1,0 +1,218 @@
+"""What the use cases need from outside, as protocols; `adapters` holds the real ones, `tests` the fakes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
+
+from matchcast.domain.forecast import Forecast, LedgerRow
+from matchcast.domain.match import Fixture, MatchStatus, RejectedRow, SourceMatch
+
+Clock = Callable[[], datetime]
+"""Says what time it is: aware UTC."""
+
+
+class Parsed(NamedTuple):
+    """What a source made of some bytes: every row is in one of the two."""
+
+    rows: Sequence[SourceMatch]
+    rejected: Sequence[RejectedRow]
+
+
+class Source(Protocol):
+    """One outside source of matches; `parse` is pure."""
+
+    name: str
+
+    def parse(self, raw: bytes, file_name: str = "") -> Parsed:
+        """Turn bytes into rows.
+
+        Args:
+            raw: the file as published; gzip is undone by the reader before.
+            file_name: the name it was published under, where the format needs it (season, division).
+        Raises:
+            BadSource: the bytes are not this format at all (wrong columns, not text, empty).
+        """
+        ...
+
+
+class UpsertCount(NamedTuple):
+    """What a bulk upsert did, in rows of each table's own kind (matches, stats or odds)."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+class TeamRecord(NamedTuple):
+    """A club: canonical id, usual name, country."""
+
+    team_id: str
+    name: str
+    country: str
+
+
+class MatchRecord(NamedTuple):
+    """A stored match with ids and names resolved, for lists."""
+
+    match_id: int
+    tournament: str
+    season: int
+    kickoff_at: datetime
+    kickoff_known: bool
+    home_team: str
+    home_name: str
+    away_team: str
+    away_name: str
+    status: MatchStatus
+    home_goals: int | None
+    away_goals: int | None
+
+
+class MatchFilter(NamedTuple):
+    """Which matches a list shows; None means any."""
+
+    kickoff_from: datetime | None = None
+    kickoff_to: datetime | None = None
+    tournament: str | None = None
+    team: str | None = None
+    status: MatchStatus | None = None
+
+
+class MatchReader(Protocol):
+    """Lists of stored matches."""
+
+    def find(self, match_id: int) -> MatchRecord | None: ...
+
+    def page(self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int) -> Sequence[MatchRecord]:
+        """Up to `limit` matches in order of (kickoff_at, match_id), those after `after` only."""
+        ...
+
+
+class Ledger(Protocol):
+    """The append-only record of every forecast shown."""
+
+    def append(self, forecasts: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
+        """Add rows at the end of the chain, all or none.
+
+        Raises:
+            Unavailable: the ledger cannot be reached; nothing was written.
+        """
+        ...
+
+    def find(self, forecast_id: int) -> LedgerRow | None: ...
+
+    def history(self, match_id: int) -> Sequence[LedgerRow]:
+        """Every forecast of a match, oldest first."""
+        ...
+
+    def rows(self) -> Iterator[LedgerRow]:
+        """The whole chain, oldest first."""
+        ...
+
+
+class ApiKey(NamedTuple):
+    """A stored API key; the key itself is never stored."""
+
+    key_id: str
+    name: str
+    sha256: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class ApiKeys(Protocol):
+    """The keys that clients may use."""
+
+    def active(self, now: datetime) -> Iterable[ApiKey]:
+        """Keys neither revoked nor expired at `now`."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Files by key (`models/champion.json`), written atomically."""
+
+    def put(self, key: str, content: bytes) -> str:
+        """Write or replace an object; readers see the old bytes or the new ones, nothing between. Returns its ETag."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Read an object.
+
+        Raises:
+            NotFound: there is no such object.
+            Unavailable: the store cannot be reached.
+        """
+        ...
+
+    def etag(self, key: str) -> str | None:
+        """Changes whenever the object does; None if there is none."""
+        ...
+
+    def keys(self, prefix: str) -> Sequence[str]:
+        """All keys below a prefix, sorted."""
+        ...
+
+
+class PairingState(NamedTuple):
+    """The fold's state vectors of one pairing (float64 values), as `features.fold.read` wants them."""
+
+    home: Sequence[float]
+    away: Sequence[float]
+    home_seat: Sequence[float]
+    away_seat: Sequence[float]
+    league: Sequence[float]
+    pair: Sequence[float]
+    home_is_first: bool
+
+
+class StateSnapshot(Protocol):
+    """The feature state as of one instant, with the forecasts made from it; immutable."""
+
+    @property
+    def state_hash(self) -> str: ...
+
+    @property
+    def as_of(self) -> datetime: ...
+
+    @property
+    def model_version(self) -> str:
+        """The version that made the forecasts in this snapshot."""
+        ...
+
+    def team_id(self, name: str, tournament: str) -> str:
+        """The club that goes by `name` (canonical id, usual name or alias; case, accents and punctuation are ignored).
+
+        Raises:
+            UnknownTeam: no club of the tournament's country goes by that name; the message lists the nearest names.
+        """
+        ...
+
+    def team_name(self, team_id: str) -> str: ...
+
+    def tournament_id(self, name: str) -> str:
+        """The tournament that goes by `name` (canonical id, or name where only one country has it).
+
+        Raises:
+            UnknownTournament: none does, or several do; the message lists the candidates.
+        """
+        ...
+
+    def pairing(self, fixture: Fixture) -> PairingState: ...
+
+    def fixture(self, match_id: int) -> Fixture | None:
+        """An upcoming fixture by id."""
+        ...
+
+    def fixture_of(self, tournament: str, home_team: str, away_team: str, day: date) -> Fixture | None:
+        """The upcoming fixture of this pairing on this day (UTC)."""
+        ...
+
+    def forecast(self, match_id: int) -> Forecast | None:
+        """The current forecast of an upcoming fixture."""
+        ...
+
+    def forecasts(self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int) -> Sequence[Forecast]:
+        """Up to `limit` current forecasts in order of (kickoff_at, match_id), those after `after` only."""
+        ...
