@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from matchcast.domain.forecast import Forecast, LedgerRow
@@ -49,6 +50,82 @@ class TeamRecord(NamedTuple):
     team_id: str
     name: str
     country: str
+
+
+class AliasStatus(StrEnum):
+    """Whether a source's name for a club is settled."""
+
+    CONFIRMED = "confirmed"
+    REVIEW = "review"
+
+
+class TeamAlias(NamedTuple):
+    """What a source calls a club.
+
+    Attributes:
+        source: name of the source, or `*` for a name that means this club everywhere.
+        team_id: None while the name waits for review.
+        proposals: team ids a reviewer may choose from, best first.
+        decided_at: None while the name waits for review.
+    """
+
+    source: str
+    country: str
+    name: str
+    team_id: str | None
+    status: AliasStatus
+    proposals: tuple[str, ...] = ()
+    decided_at: datetime | None = None
+
+
+class ResolvedMatch(NamedTuple):
+    """A source's match whose clubs are known by id."""
+
+    told: SourceMatch
+    home_team: str
+    away_team: str
+
+
+class LoadReport(NamedTuple):
+    """What one load did; `repeated` rows were told again further down by the same source, whose last word counts."""
+
+    matches: UpsertCount
+    stats: UpsertCount
+    odds: UpsertCount
+    rejected: Sequence[RejectedRow]
+    repeated: int
+
+
+class MatchStore(Protocol):
+    """Matches, stats, odds and clubs, written in bulk."""
+
+    def teams(self) -> Sequence[TeamRecord]: ...
+
+    def aliases(self) -> Sequence[TeamAlias]: ...
+
+    def load(
+        self,
+        rows: Sequence[ResolvedMatch],
+        teams: Sequence[TeamRecord],
+        aliases: Sequence[TeamAlias],
+        now: datetime,
+    ) -> LoadReport:
+        """Add new clubs, names and matches and bring known ones up to date, in one transaction.
+
+        Raises:
+            Unavailable: the database cannot be reached or refused; nothing was written.
+        """
+        ...
+
+    def decide(self, alias: TeamAlias, new_team: TeamRecord | None, merged: str | None) -> int:
+        """Settle a name. `merged` names a club that ceases to be: its matches and names go to the alias's club.
+
+        Returns:
+            How many matches changed clubs.
+        Raises:
+            BadInput: both clubs have a match on the same day in the same tournament against the same opponent.
+        """
+        ...
 
 
 class MatchRecord(NamedTuple):

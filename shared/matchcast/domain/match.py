@@ -77,6 +77,9 @@ class SourceMatch(NamedTuple):
         kickoff_at: aware UTC; midnight of the day where only the date is known.
         kickoff_known: False where only the date is known.
         home_goals, away_goals: score after 90 minutes; None unless it was played.
+        home_goals_extra_time, away_goals_extra_time: score after extra time, where it was played.
+        home_penalties, away_penalties: the shoot-out, where there was one.
+        stage: part of the competition (play-offs), where the source says.
     """
 
     source: str
@@ -93,6 +96,11 @@ class SourceMatch(NamedTuple):
     away_goals: int | None = None
     stats: MatchStats | None = None
     odds: tuple[Odds, ...] = ()
+    home_goals_extra_time: int | None = None
+    away_goals_extra_time: int | None = None
+    home_penalties: int | None = None
+    away_penalties: int | None = None
+    stage: str | None = None
 
 
 class RejectedRow(NamedTuple):
