@@ -1,0 +1,281 @@
+"""The feature contract: the only description of a feature row.
+
+A contract is a list of features; its `program` drives `fold.read`, so a model bundle that carries the contract carries
+all that is needed to make its rows. The code hash ties it to the fold's source: other source, other features.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matchcast.errors import BundleBroken
+from matchcast.features import fold
+from matchcast.features.layout import (
+    F_CORNERS_AGAINST,
+    F_CORNERS_FOR,
+    F_CORNERS_KNOWN,
+    F_DRAW,
+    F_GOALS_AGAINST,
+    F_GOALS_FOR,
+    F_LOSS,
+    F_ON_TARGET_AGAINST,
+    F_ON_TARGET_FOR,
+    F_ON_TARGET_KNOWN,
+    F_SHOTS_AGAINST,
+    F_SHOTS_FOR,
+    F_SHOTS_KNOWN,
+    F_WIN,
+)
+
+WINDOWS: Final = (1, 2, 3, 5, 7, 10, 12)
+MEETING_WINDOWS: Final = (1, 2, 3, 5)
+SIDES: Final = ("home", "away", "diff")
+SCOPES: Final = ("all", "venue", "tournament", "season")
+KERNEL_MODULES: Final = ("arithmetic", "layout", "elo", "pi", "goals", "gap", "form", "league", "fold")
+
+# name, family, unit, lowest, highest; the order is that of `fold.read_side`.
+SIDE_NAMES: Final[tuple[tuple[str, str, str, float | None, float | None], ...]] = (
+    ("elo", "elo", "Elo points", 500, 2500),
+    ("elo_fast", "elo", "Elo points", 200, 2800),
+    ("elo_tournament", "elo", "Elo points", 500, 2500),
+    ("pi_venue", "pi", "pi rating", -6, 6),
+    ("pi_mean", "pi", "pi rating", -6, 6),
+    ("attack_slow", "goals", "log factor", -3, 3),
+    ("leak_slow", "goals", "log factor", -3, 3),
+    ("attack_fast", "goals", "log factor", -4, 4),
+    ("leak_fast", "goals", "log factor", -4, 4),
+    ("shot_attack", "shots", "log factor", -3, 3),
+    ("shot_leak", "shots", "log factor", -3, 3),
+    ("shot_attack_fast", "shots", "log factor", -4, 4),
+    ("shot_leak_fast", "shots", "log factor", -4, 4),
+    ("gap_shots_attack", "gap", "shots", 0, 60),
+    ("gap_shots_defence", "gap", "shots", 0, 60),
+    ("gap_on_target_attack", "gap", "shots", 0, 30),
+    ("gap_on_target_defence", "gap", "shots", 0, 30),
+    ("gap_corners_attack", "gap", "corners", 0, 30),
+    ("gap_corners_defence", "gap", "corners", 0, 30),
+    ("points_fast", "momentum", "points a match", 0, 3),
+    ("points_slow", "momentum", "points a match", 0, 3),
+    ("margin_fast", "momentum", "goals a match", -10, 10),
+    ("margin_slow", "momentum", "goals a match", -10, 10),
+    ("surprise_fast", "momentum", "score", -1, 1),
+    ("surprise_slow", "momentum", "score", -1, 1),
+    ("rest_days", "rest", "days", None, 21),
+    ("played", "history", "matches", 0, 100),
+    ("season_played", "season", "matches", 0, 100),
+    ("season_points_rate", "season", "points a match", 0, 3),
+    ("season_margin_rate", "season", "goals a match", -20, 20),
+    ("since_entry", "history", "matches", 0, 100),
+    ("came_down", "history", "flag", 0, 1),
+    ("home_edge", "edge", "goals", -4, 4),
+)
+MATCH_NAMES: Final[tuple[tuple[str, str, str, float | None, float | None], ...]] = (
+    ("elo_expected", "elo", "score", 0, 1),
+    ("elo_fast_expected", "elo", "score", 0, 1),
+    ("pi_difference", "pi", "goals", -100, 100),
+    ("home_goals_slow", "goals", "goals", 0, 50),
+    ("away_goals_slow", "goals", "goals", 0, 50),
+    ("home_goals_fast", "goals", "goals", 0, 200),
+    ("away_goals_fast", "goals", "goals", 0, 200),
+    ("home_goals_shots", "shots", "goals", 0, 50),
+    ("away_goals_shots", "shots", "goals", 0, 50),
+    ("home_goals_shots_fast", "shots", "goals", 0, 200),
+    ("away_goals_shots_fast", "shots", "goals", 0, 200),
+    ("home_win_slow", "goals", "probability", 0, 1),
+    ("draw_slow", "goals", "probability", 0, 1),
+    ("home_win_fast", "goals", "probability", 0, 1),
+    ("draw_fast", "goals", "probability", 0, 1),
+    ("home_win_shots", "shots", "probability", 0, 1),
+    ("draw_shots", "shots", "probability", 0, 1),
+    ("home_win_shots_fast", "shots", "probability", 0, 1),
+    ("draw_shots_fast", "shots", "probability", 0, 1),
+    ("gap_shots_expected", "gap", "shots", -60, 60),
+    ("gap_on_target_expected", "gap", "shots", -30, 30),
+    ("gap_corners_expected", "gap", "corners", -30, 30),
+    ("league_home_rate", "league", "rate", 0, 1),
+    ("league_draw_rate", "league", "rate", 0, 1),
+    ("league_away_rate", "league", "rate", 0, 1),
+    ("league_home_goals", "league", "goals a match", 0, 10),
+    ("league_away_goals", "league", "goals a match", 0, 10),
+    ("league_home_rate_fast", "league", "rate", 0, 1),
+    ("league_draw_rate_fast", "league", "rate", 0, 1),
+    ("league_goal_edge_fast", "league", "goals a match", -10, 10),
+    ("league_level", "league", "level", 1, 10),
+    ("league_elo_edge", "league", "Elo points", -200, 300),
+    ("season_progress", "season", "share", 0, 1.5),
+)
+# metric → code, counter of matches in which it is known, unit, highest
+FORM_METRICS: Final[dict[str, tuple[int, int, str, float]]] = {
+    "win": (F_WIN, -1, "rate", 1),
+    "draw": (F_DRAW, -1, "rate", 1),
+    "loss": (F_LOSS, -1, "rate", 1),
+    "goals_for": (F_GOALS_FOR, -1, "goals a match", 40),
+    "goals_against": (F_GOALS_AGAINST, -1, "goals a match", 40),
+    "shots_for": (F_SHOTS_FOR, F_SHOTS_KNOWN, "shots a match", 80),
+    "shots_against": (F_SHOTS_AGAINST, F_SHOTS_KNOWN, "shots a match", 80),
+    "on_target_for": (F_ON_TARGET_FOR, F_ON_TARGET_KNOWN, "shots a match", 50),
+    "on_target_against": (F_ON_TARGET_AGAINST, F_ON_TARGET_KNOWN, "shots a match", 50),
+    "corners_for": (F_CORNERS_FOR, F_CORNERS_KNOWN, "corners a match", 40),
+    "corners_against": (F_CORNERS_AGAINST, F_CORNERS_KNOWN, "corners a match", 40),
+}
+MEETING_METRICS: Final[dict[str, tuple[int, str, float]]] = {
+    "win": (0, "rate", 1),
+    "draw": (1, "rate", 1),
+    "loss": (2, "rate", 1),
+    "goals_for": (3, "goals a match", 40),
+    "goals_against": (4, "goals a match", 40),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column.
+
+    Attributes:
+        name: column name; family: what it is about, for ablation and explanations.
+        side: home, away, diff (home minus away) or match; scope: which matches it looks at; metric: what it counts.
+        window: number of last matches, 0 where it has none.
+        unit, lowest, highest: of a known value; a value may always be unknown (NaN). For `diff` the bounds are symmetric.
+    """
+
+    name: str
+    family: str
+    side: str
+    scope: str
+    metric: str
+    window: int
+    unit: str
+    lowest: float | None
+    highest: float | None
+
+
+@dataclass(frozen=True)
+class FeatureContract:
+    """An ordered choice of features and the hash of the code that makes them."""
+
+    features: tuple[Feature, ...]
+    code_hash: str = field(default_factory=lambda: kernel_hash())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f.name for f in self.features)
+
+    @cached_property
+    def steps(self) -> tuple[tuple[int, ...], ...]:
+        """The program for `fold.read`, a row (kind, side, what, scope, window, known) a feature."""
+        return tuple(_step(f) for f in self.features)
+
+    @cached_property
+    def program(self) -> NDArray[np.int64]:
+        """`steps` as an array of shape (features, 6)."""
+        return np.asarray(self.steps, dtype=np.int64).reshape(len(self.features), 6)
+
+    def to_json(self) -> str:
+        """As `features.json`."""
+        return json.dumps(
+            {"code_hash": self.code_hash, "features": [asdict(f) for f in self.features]}, indent=1, sort_keys=True
+        )
+
+    @staticmethod
+    def from_json(text: str) -> "FeatureContract":
+        """Read `features.json`.
+
+        Raises:
+            BundleBroken: it was made by other feature code than this.
+        """
+        content = json.loads(text)
+        contract = FeatureContract(tuple(Feature(**f) for f in content["features"]), content["code_hash"])
+        if contract.code_hash != kernel_hash():
+            raise BundleBroken(
+                f"features.json was made by feature code {contract.code_hash[:12]}, this is {kernel_hash()[:12]}: "
+                "retrain, or serve it with the code revision named in its manifest"
+            )
+        return contract
+
+
+@cache
+def kernel_hash() -> str:
+    """SHA-256 over the source of the fold's modules."""
+    digest = hashlib.sha256()
+    package = files("matchcast.features")
+    for module in KERNEL_MODULES:
+        digest.update(package.joinpath(f"{module}.py").read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def catalogue() -> tuple[Feature, ...]:
+    """Every feature the fold can make."""
+    found: list[Feature] = []
+    for name, family, unit, low, high in SIDE_NAMES:
+        for side in SIDES:
+            diff = side == "diff"
+            reach = None if low is None or high is None else float(high) - float(low)
+            found.append(
+                Feature(f"{side}_{name}", family, side, "all", name, 0, unit,
+                        (None if reach is None else -reach) if diff else low, reach if diff else high)
+            )  # fmt: skip
+    for name, family, unit, low, high in MATCH_NAMES:
+        found.append(Feature(name, family, "match", "all", name, 0, unit, low, high))
+    for scope in SCOPES:
+        for metric, (_, _, unit, most) in FORM_METRICS.items():
+            for window in WINDOWS:
+                for side in SIDES:
+                    low = -most if side == "diff" else 0.0
+                    found.append(
+                        Feature(f"{side}_{scope}_{metric}_{window}", "form", side, scope, metric, window, unit, low, most)
+                    )
+    for metric, (_, unit, most) in MEETING_METRICS.items():
+        for window in MEETING_WINDOWS:
+            found.append(
+                Feature(f"meetings_{metric}_{window}", "meetings", "match", "meetings", metric, window, unit, 0.0, most)
+            )
+    return tuple(found)
+
+
+def choose(
+    families: Sequence[str], form_scopes: Sequence[str], form_windows: Sequence[int], form_metrics: Sequence[str],
+    form_sides: Sequence[str],
+) -> FeatureContract:  # fmt: skip
+    """The contract of the named families; the form family is narrowed by scope, window, metric and side.
+
+    Raises:
+        ValueError: a family is unknown.
+    """
+    known = {f.family for f in catalogue()}
+    unknown = sorted(set(families) - known)
+    if unknown:
+        raise ValueError(f"unknown feature families {unknown}; known are {sorted(known)}")
+    return FeatureContract(
+        tuple(
+            f
+            for f in catalogue()
+            if f.family in families
+            and (
+                f.family != "form"
+                or (f.scope in form_scopes and f.window in form_windows and f.metric in form_metrics and f.side in form_sides)
+            )
+        )
+    )
+
+
+def _step(feature: Feature) -> tuple[int, ...]:
+    if feature.scope == "meetings":
+        return (fold.KIND_MEETINGS, 0, MEETING_METRICS[feature.metric][0], 0, feature.window, -1)
+    if feature.family == "form":
+        code, known, _, _ = FORM_METRICS[feature.metric]
+        return (fold.KIND_FORM, SIDES.index(feature.side), code, SCOPES.index(feature.scope), feature.window, known)
+    if feature.side == "match":
+        return (fold.KIND_MATCH, 0, _position(MATCH_NAMES, feature.metric), 0, 0, -1)
+    return (fold.KIND_SIDE, SIDES.index(feature.side), _position(SIDE_NAMES, feature.metric), 0, 0, -1)
+
+
+def _position(names: Sequence[tuple[str, str, str, float | None, float | None]], metric: str) -> int:
+    return next(i for i, entry in enumerate(names) if entry[0] == metric)
