@@ -1,0 +1,1 @@
+"""What talks to the world outside: databases, files, services. One module per outside system."""

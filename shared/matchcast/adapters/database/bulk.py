@@ -1,0 +1,104 @@
+"""Many rows in, fast: executemany on SQLite, COPY into a temporary table on PostgreSQL."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, func, select, text
+
+from matchcast.adapters.database.tables import instant_text
+from matchcast.ports import UpsertCount
+
+Row = Sequence[Any]
+
+
+class Conflict(Enum):
+    """What becomes of a row whose key is already there."""
+
+    TOLD_WINS = "COALESCE(excluded.{0}, {1}.{0})"
+    """Each value told replaces the stored one; what is not told stays."""
+
+    FILL_GAPS = "COALESCE({1}.{0}, excluded.{0})"
+    """Only values that were unknown are taken."""
+
+    KEEP = ""
+    """The stored row stays."""
+
+
+def insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    """Add rows that are known to be new.
+
+    Args:
+        rows: values in the order of the table's columns.
+    """
+    if connection.dialect.name == "sqlite":
+        _executemany(connection, _insert_values(table), rows)
+    else:
+        _copy(connection, table.name, table, rows)
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Row], conflict: Conflict) -> UpsertCount:
+    """Add rows or bring those with the same primary key up to date; no key may come twice.
+
+    Args:
+        rows: values in the order of the table's columns.
+    """
+    if not rows:
+        return UpsertCount(0, 0, 0)
+    count = select(func.count()).select_from(table)
+    before = connection.execute(count).scalar_one()
+    rule = _on_conflict(table, conflict)
+    if connection.dialect.name == "sqlite":
+        written = _executemany(connection, f"{_insert_values(table)} {rule}", rows)
+    else:
+        staged, columns = f"staged_{table.name}", _columns(table)
+        connection.execute(text(f"CREATE TEMPORARY TABLE {staged} (LIKE {table.name}) ON COMMIT DROP"))
+        _copy(connection, staged, table, rows)
+        result = connection.execute(text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged} {rule}"))
+        written = result.rowcount
+        connection.execute(text(f"DROP TABLE {staged}"))
+    inserted = connection.execute(count).scalar_one() - before
+    return UpsertCount(inserted, written - inserted, len(rows) - written)
+
+
+_SQLITE_VALUE: Final = {datetime: instant_text, date: date.isoformat}
+
+
+def sqlite_values(row: Row) -> Row:
+    """A row as the SQLite driver takes it: instants and days as text."""
+    return [_SQLITE_VALUE[type(v)](v) if type(v) in _SQLITE_VALUE else v for v in row]
+
+
+def _insert_values(table: Table) -> str:
+    return f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({', '.join('?' * len(table.columns))})"
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(column.name for column in table.columns)
+
+
+def _on_conflict(table: Table, conflict: Conflict) -> str:
+    key = ", ".join(column.name for column in table.primary_key)
+    if conflict is Conflict.KEEP:
+        return f"ON CONFLICT ({key}) DO NOTHING"
+    merged = {c.name: conflict.value.format(c.name, table.name) for c in table.columns if not c.primary_key}
+    assignments = ", ".join(f"{name} = {value}" for name, value in merged.items())
+    changed = " OR ".join(f"{table.name}.{name} IS DISTINCT FROM {value}" for name, value in merged.items())
+    return f"ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {changed}"
+
+
+def _executemany(connection: Connection, statement: str, rows: Iterable[Row]) -> int:
+    cursor = connection.connection.cursor()
+    try:
+        cursor.executemany(statement, rows)
+        return max(cursor.rowcount, 0)
+    finally:
+        cursor.close()
+
+
+def _copy(connection: Connection, target: str, table: Table, rows: Iterable[Row]) -> None:
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {target} ({_columns(table)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)

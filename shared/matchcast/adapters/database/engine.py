@@ -1,0 +1,145 @@
+"""Connections and transactions, and what their errors mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from matchcast.adapters.database.tables import SCHEMA_REVISION
+from matchcast.errors import BadInput, Unavailable
+
+_BUSY_TIMEOUT_MS: Final = 30_000
+_WRITES: Final = "matchcast_writes"
+
+
+class Database:
+    """One database; nothing is opened before the first use.
+
+    Args:
+        url: `sqlite:///path` (relative to the current directory) or `postgresql://user@host/name`.
+        checked: look at the first use whether it holds the tables of this version; only migrations do without.
+    Raises:
+        BadInput: the URL is not of this form.
+    """
+
+    def __init__(self, url: str, *, checked: bool = True) -> None:
+        self.url: Final = _parse(url)
+        self._unchecked = checked
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages; no password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for any other, also one in memory."""
+        name = self.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, made on first use; it opens no connection by itself."""
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_pre_ping=True)
+        engine = create_engine(self.url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read from.
+
+        Raises:
+            Unavailable: the database cannot be reached, or does not hold Matchcast's tables as of this version.
+        """
+        with self._connection(writes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: committed at the end, rolled back if anything is raised.
+
+        Raises:
+            Unavailable: as for `reading`; nothing was written.
+        """
+        with self._connection(writes=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _connection(self, *, writes: bool) -> Iterator[Connection]:
+        if self._unchecked and self.file is not None and not self.file.exists():
+            raise Unavailable(f"there is no database at {self.file}; run `matchcast migrate`")
+        dbapi_error = self.engine.dialect.loaded_dbapi.Error
+        try:
+            with self.engine.connect().execution_options(**{_WRITES: writes}) as connection:
+                with connection.begin():
+                    if self._unchecked:
+                        self._check(connection)
+                        self._unchecked = False
+                    yield connection
+        except (SQLAlchemyError, dbapi_error) as error:
+            raise Unavailable(f"database {self.place}: {_first_line(error)}{self._remedy(error)}") from error
+
+    def _check(self, connection: Connection) -> None:
+        if not inspect(connection).has_table("alembic_version"):
+            names = inspect(connection).get_table_names()
+            what = f"holds other tables ({', '.join(sorted(names)[:3])} …)" if names else "is empty"
+            remedy = "point MATCHCAST_DATABASE_URL elsewhere" if names else "run `matchcast migrate`"
+            raise Unavailable(f"database {self.place} {what}; {remedy}")
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if found != SCHEMA_REVISION:
+            remedy = "update Matchcast" if found is not None and found > SCHEMA_REVISION else "run `matchcast migrate`"
+            raise Unavailable(
+                f"database {self.place} is at version {found or 'none'}, this Matchcast at {SCHEMA_REVISION}; {remedy}"
+            )
+
+    def _remedy(self, error: Exception) -> str:
+        said = str(error)
+        if "not a database" in said or "malformed" in said:
+            return "; the file is damaged or not an SQLite database: move it away and run `matchcast migrate`"
+        if "locked" in said:
+            return "; another process is writing to it: try again when it is done"
+        if not self.is_sqlite and "connect" in said:
+            return "; start PostgreSQL or correct MATCHCAST_DATABASE_URL"
+        return ""
+
+
+def _parse(text_: str) -> URL:
+    remedy = "give sqlite:///path/to/file.db or postgresql://user@host/name"
+    try:
+        url = make_url(text_)
+        backend = url.get_backend_name()
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise BadInput(f"MATCHCAST_DATABASE_URL {text_!r} is not a database URL; {remedy}", "database_url") from error
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return url.set(drivername="sqlite+pysqlite")
+    raise BadInput(f"MATCHCAST_DATABASE_URL: {backend} is not supported; {remedy}", "database_url")
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver's guess
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-131072"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _first_line(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]

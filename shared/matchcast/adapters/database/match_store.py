@@ -1,0 +1,178 @@
+"""Loads of matches, stats, odds and clubs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from matchcast.adapters.database import bulk
+from matchcast.adapters.database.bulk import Conflict
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.tables import match_stats, matches, odds, team_aliases, teams, tournaments
+from matchcast.domain.competitions import COMPETITION_BY_ID
+from matchcast.domain.match import MatchStatus, Odds
+from matchcast.domain.merging import Accepted, StoredMatch, plan_load
+from matchcast.errors import BadInput
+from matchcast.ports import AliasStatus, LoadReport, ResolvedMatch, TeamAlias, TeamRecord, UpsertCount
+
+_LOAD_LOCK: Final = 0x6D61746368
+_STATUS: Final = {status.value: status for status in MatchStatus}
+
+
+class SqlMatchStore:
+    """The `MatchStore` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def teams(self) -> Sequence[TeamRecord]:
+        with self._database.reading() as connection:
+            found = connection.execute(select(teams.c.id, teams.c.name, teams.c.country).order_by(teams.c.id))
+            return [TeamRecord(*row) for row in found]
+
+    def aliases(self) -> Sequence[TeamAlias]:
+        order = (team_aliases.c.country, team_aliases.c.name, team_aliases.c.source)
+        with self._database.reading() as connection:
+            return [
+                TeamAlias(r.source, r.country, r.name, r.team_id, AliasStatus(r.status), tuple(r.proposals), r.decided_at)
+                for r in connection.execute(select(team_aliases).order_by(*order))
+            ]
+
+    def load(
+        self,
+        rows: Sequence[ResolvedMatch],
+        teams: Sequence[TeamRecord],
+        aliases: Sequence[TeamAlias],
+        now: datetime,
+    ) -> LoadReport:
+        with self._database.writing() as connection:
+            if not self._database.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOAD_LOCK})
+            told_in = {row.told.tournament for row in rows if row.told.tournament in COMPETITION_BY_ID}
+            _add_tournaments(connection, told_in)
+            _add_teams(connection, teams, aliases, now)
+            plan = plan_load(_stored(connection, told_in), rows)
+            _write_matches(connection, plan.inserted, plan.updated, now)
+            stats_count = _write_stats(connection, plan.accepted)
+            odds_count = _write_odds(connection, plan.accepted)
+        return LoadReport(
+            UpsertCount(len(plan.inserted), len(plan.updated), plan.unchanged),
+            stats_count,
+            odds_count,
+            plan.rejected,
+            plan.repeated,
+        )
+
+    def decide(self, alias: TeamAlias, new_team: TeamRecord | None, merged: str | None) -> int:
+        moved = 0
+        with self._database.writing() as connection:
+            if new_team is not None:
+                _add_teams(connection, [new_team], [], alias.decided_at)
+            if merged is not None and alias.team_id is not None:
+                moved = _merge_clubs(connection, merged, alias.team_id)
+            _put_aliases(connection, [alias])
+            if merged is not None:
+                connection.execute(delete(teams).where(teams.c.id == merged))
+        return moved
+
+
+def _add_tournaments(connection: Connection, ids: Iterable[str]) -> None:
+    known = [COMPETITION_BY_ID[i] for i in sorted(ids)]
+    rows = [(c.id, c.name, c.country, c.level, "men", c.season_starts_in) for c in known]
+    bulk.upsert(connection, tournaments, rows, Conflict.TOLD_WINS)
+
+
+def _add_teams(
+    connection: Connection, new: Sequence[TeamRecord], aliases: Sequence[TeamAlias], now: datetime | None
+) -> None:
+    first_told = {alias.team_id: alias.source for alias in reversed(aliases) if alias.source != "*"}
+    rows = [(t.team_id, t.name, t.country, "men", first_told.get(t.team_id, "review"), now) for t in new]
+    bulk.upsert(connection, teams, _for_driver(connection, rows), Conflict.KEEP)
+    _put_aliases(connection, aliases)
+
+
+def _put_aliases(connection: Connection, aliases: Sequence[TeamAlias]) -> None:
+    keys = [{"s": a.source, "c": a.country, "n": a.name} for a in aliases]
+    if not keys:
+        return
+    same = (
+        (team_aliases.c.source == bindparam("s"))
+        & (team_aliases.c.country == bindparam("c"))
+        & (team_aliases.c.name == bindparam("n"))
+    )
+    connection.execute(delete(team_aliases).where(same), keys)
+    connection.execute(insert(team_aliases), [a._asdict() | {"proposals": list(a.proposals)} for a in aliases])
+
+
+def _merge_clubs(connection: Connection, old: str, new: str) -> int:
+    moved = 0
+    try:
+        with connection.begin_nested():
+            for side in (matches.c.home_team_id, matches.c.away_team_id):
+                moved += connection.execute(update(matches).where(side == old).values({side.name: new})).rowcount
+    except IntegrityError as error:
+        raise BadInput(
+            f"team_id: {old} and {new} both have a match against the same opponent on the same day, so they are two"
+            f" clubs, or one match is stored twice",
+            "team_id",
+        ) from error
+    connection.execute(update(team_aliases).where(team_aliases.c.team_id == old).values(team_id=new))
+    return moved
+
+
+def _stored(connection: Connection, told_in: set[str]) -> Iterator[StoredMatch]:
+    columns = [matches.c[name] for name in StoredMatch._fields]
+    chosen = select(*columns).where(matches.c.tournament_id.in_(sorted(told_in)))
+    for row in connection.execution_options(yield_per=10_000).execute(chosen):
+        yield StoredMatch._make((*row[:13], _STATUS[row[13]], *row[14:]))
+
+
+def _write_matches(
+    connection: Connection, inserted: Sequence[StoredMatch], updated: Sequence[StoredMatch], now: datetime
+) -> None:
+    in_order = sorted(inserted, key=lambda match: match.id)
+    rows = ((*m[:13], m.status.value, *m[14:], now, now) for m in in_order)
+    bulk.insert(connection, matches, _for_driver(connection, rows))
+    if updated:
+        changes = [m._asdict() | {"status": m.status.value, "updated_at": now, "this": m.id} for m in updated]
+        connection.execute(update(matches).where(matches.c.id == bindparam("this")), changes)
+
+
+def _write_stats(connection: Connection, accepted: Sequence[Accepted]) -> UpsertCount:
+    def rows(owns: bool) -> list[bulk.Row]:
+        told = ((a.match_id, *a.told.stats) for a in accepted if a.owns is owns and a.told.stats is not None)
+        return sorted(told, key=lambda row: row[0])
+
+    own = bulk.upsert(connection, match_stats, rows(True), Conflict.TOLD_WINS)
+    return _sum(own, bulk.upsert(connection, match_stats, rows(False), Conflict.FILL_GAPS))
+
+
+def _write_odds(connection: Connection, accepted: Sequence[Accepted]) -> UpsertCount:
+    def rows(owns: bool) -> list[bulk.Row]:
+        mine = sorted((a for a in accepted if a.owns is owns and a.told.odds), key=lambda a: a.match_id)
+        return [_odds_row(connection, a.match_id, price) for a in mine for price in _last_of_each(a.told.odds)]
+
+    own = bulk.upsert(connection, odds, rows(True), Conflict.TOLD_WINS)
+    return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.KEEP))
+
+
+def _last_of_each(prices: Sequence[Odds]) -> Iterable[Odds]:
+    by_key = {(price.bookmaker, price.moment): price for price in prices}
+    return prices if len(by_key) == len(prices) else by_key.values()
+
+
+def _odds_row(connection: Connection, match_id: int, price: Odds) -> bulk.Row:
+    row = (match_id, price[0], price[1].value, *price[2:])
+    return row if price.taken_at is None or connection.dialect.name != "sqlite" else bulk.sqlite_values(row)
+
+
+def _for_driver(connection: Connection, rows: Iterable[bulk.Row]) -> Any:
+    if connection.dialect.name != "sqlite":
+        return rows if isinstance(rows, list) else list(rows)
+    return [bulk.sqlite_values(row) for row in rows]
+
+
+def _sum(a: UpsertCount, b: UpsertCount) -> UpsertCount:
+    return UpsertCount(a.inserted + b.inserted, a.updated + b.updated, a.unchanged + b.unchanged)

@@ -1,0 +1,204 @@
+"""The tables, as SQLAlchemy Core sees them; `migrations` makes them."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from matchcast.domain.match import MatchStats
+
+SCHEMA_REVISION: Final = "0001"
+"""The migration that makes the tables as they are described here."""
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant as SQLite holds it: UTC, microseconds always, so that text order is time order."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+class Instant(TypeDecorator[datetime]):
+    """Aware UTC datetimes with microseconds on every database; naive ones are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone; give an aware datetime")
+        return instant_text(value) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+# SQLite's own row number is the primary key only if its type is INTEGER
+_BigId = BigInteger().with_variant(Integer, "sqlite")
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tournaments: Final = Table(
+    "tournaments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("sex", Text, nullable=False),
+    Column("season_starts_in", Integer, nullable=False),
+)
+
+teams: Final = Table(
+    "teams",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("country", Text, nullable=False, index=True),
+    Column("sex", Text, nullable=False),
+    Column("created_from", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+team_aliases: Final = Table(
+    "team_aliases",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("country", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("team_id", Text, ForeignKey("teams.id"), index=True),
+    Column("status", Text, nullable=False),
+    Column("proposals", JSON, nullable=False),
+    Column("decided_at", Instant),
+)
+
+matches: Final = Table(
+    "matches",
+    metadata,
+    Column("id", _BigId, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("tournament_id", Text, ForeignKey("tournaments.id"), nullable=False),
+    Column("season", Integer, nullable=False),
+    Column("stage", Text),
+    Column("region", Text),
+    Column("sex", Text, nullable=False),
+    Column("kickoff_at", Instant, nullable=False),
+    Column("kickoff_known", Boolean, nullable=False),
+    Column("match_day", Date, nullable=False),
+    Column("home_team_id", Text, ForeignKey("teams.id"), nullable=False),
+    Column("away_team_id", Text, ForeignKey("teams.id"), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("home_goals", Integer),
+    Column("away_goals", Integer),
+    Column("home_goals_extra_time", Integer),
+    Column("away_goals_extra_time", Integer),
+    Column("home_penalties", Integer),
+    Column("away_penalties", Integer),
+    Column("ingested_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("source", "source_id"),
+    UniqueConstraint("tournament_id", "home_team_id", "away_team_id", "match_day"),
+    Index(None, "kickoff_at", "id"),
+    Index(None, "home_team_id", "kickoff_at"),
+    Index(None, "away_team_id", "kickoff_at"),
+)
+
+match_stats: Final = Table(
+    "match_stats",
+    metadata,
+    Column("match_id", _BigId, ForeignKey("matches.id"), primary_key=True, autoincrement=False),
+    *(Column(name, Integer) for name in MatchStats._fields),
+)
+
+odds: Final = Table(
+    "odds",
+    metadata,
+    Column("match_id", _BigId, ForeignKey("matches.id"), primary_key=True, autoincrement=False),
+    Column("bookmaker", Text, primary_key=True),
+    Column("moment", Text, primary_key=True),
+    Column("home", Double, nullable=False),
+    Column("draw", Double, nullable=False),
+    Column("away", Double, nullable=False),
+    Column("taken_at", Instant),
+    sqlite_with_rowid=False,
+)
+
+captures: Final = Table(
+    "captures",
+    metadata,
+    Column("id", _BigId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("taken_at", Instant, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("object_key", Text, nullable=False),
+    UniqueConstraint("url", "taken_at"),
+)
+
+forecasts: Final = Table(
+    "forecasts",
+    metadata,
+    Column("forecast_id", _BigId, primary_key=True, autoincrement=False),
+    Column("match_id", _BigId, index=True),
+    Column("tournament", Text, nullable=False),
+    Column("home_team", Text, nullable=False),
+    Column("away_team", Text, nullable=False),
+    Column("season", Integer),
+    Column("kickoff_at", Instant, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("home_prob", Double, nullable=False),
+    Column("draw_prob", Double, nullable=False),
+    Column("away_prob", Double, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("snapshot_hash", Text, nullable=False),
+    Column("code_revision", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+)
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+)
