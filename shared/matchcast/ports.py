@@ -86,13 +86,20 @@ class ResolvedMatch(NamedTuple):
     away_team: str
 
 
+class Refusal(NamedTuple):
+    """A row of a load that was not stored: its position (from 0) among the rows given, and why."""
+
+    position: int
+    reason: str
+
+
 class LoadReport(NamedTuple):
     """What one load did; `repeated` rows were told again further down by the same source, whose last word counts."""
 
     matches: UpsertCount
     stats: UpsertCount
     odds: UpsertCount
-    rejected: Sequence[RejectedRow]
+    refused: Sequence[Refusal]
     repeated: int
 
 

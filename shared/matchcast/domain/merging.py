@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.match import MatchStatus, RejectedRow, SourceMatch, match_id
+from matchcast.domain.match import MatchStatus, SourceMatch, match_id
 
 SAME_MATCH_WITHIN: Final = timedelta(days=2)
 """Two sources that give one pairing of one tournament this close together mean one match (time zones, late edits)."""
@@ -61,13 +61,13 @@ class Accepted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write, and what is not to be written."""
+    """What to write, and (index among the rows, reason) of what is not to be written."""
 
     inserted: Sequence[StoredMatch]
     updated: Sequence[StoredMatch]
     unchanged: int
     accepted: Sequence[Accepted]
-    rejected: Sequence[RejectedRow]
+    refused: Sequence[tuple[int, str]]
     repeated: int
 
 
@@ -98,22 +98,21 @@ class _Load:
         self.by_source: dict[tuple[str, str], int] = {}
         self.by_pairing: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
         self.touched: dict[int, Accepted] = {}
-        self.rejected: list[RejectedRow] = []
+        self.refused: list[tuple[int, str]] = []
         self.repeated = 0
         for match in stored:
             self.before[match.id] = match
             self._remember(match)
 
     def take(self, rows: Iterable[tuple[SourceMatch, str, str]]) -> Plan:
-        for told, home_team, away_team in rows:
+        for index, (told, home_team, away_team) in enumerate(rows):
             reason = self._take(told, home_team, away_team)
             if reason is not None:
-                text = f"{told.source_id}: {told.home_team} - {told.away_team}"
-                self.rejected.append(RejectedRow(told.line, reason, text[:200]))
+                self.refused.append((index, reason))
         inserted = [self.now[i] for i in self.touched if i not in self.before]
         updated = [self.now[i] for i in self.touched if i in self.before and self.now[i] != self.before[i]]
         unchanged = len(self.touched) - len(inserted) - len(updated)
-        return Plan(inserted, updated, unchanged, list(self.touched.values()), self.rejected, self.repeated)
+        return Plan(inserted, updated, unchanged, list(self.touched.values()), self.refused, self.repeated)
 
     def _take(self, told: SourceMatch, home_team: str, away_team: str) -> str | None:
         """Take one row in; the reason if it is rejected."""
@@ -137,7 +136,7 @@ class _Load:
         if merged is None:
             return (
                 f"home_goals, away_goals: {match.source} says {match.home_goals}-{match.away_goals}, this row"
-                f" {row.home_goals}-{row.away_goals}; the stored result stays; correct the wrong source and load it again"
+                f" {row.home_goals}-{row.away_goals}; the stored one stays; correct the wrong source and load it again"
             )
         self.repeated += earlier is not None
         if merged is not match:

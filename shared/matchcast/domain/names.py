@@ -5,13 +5,15 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-CLUB_TOKENS: Final = frozenset(
-    "ac acf afc aj as bc bk calcio cd cf cfc fc fk hsc if ifk ogc osc rc rcd sc sco sk ss ssc sv tsg ud us vfb vfl".split()
+_CLUB_TOKEN: Final = re.compile(
+    "ac|acf|afc|aj|as|bc|bk|calcio|cd|cf|cfc|fc|fk|hsc|if|ifk|ogc|osc|rc|rcd|sc|sco|sk|ss|ssc|sv|tsg|ud|us|vfb|vfl"
 )
 """Abbreviations of "football club" and the like; they tell two sources' spellings apart, seldom two clubs."""
 
-_LETTERS: Final = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "þ": "th"})
-_APOSTROPHES: Final = re.compile("['`´\u2018\u2019\u0092]")
+_LETTERS: Final = str.maketrans(
+    {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i", "þ": "th"}
+)
+_APOSTROPHES: Final = re.compile("['`\u00b4\u2018\u2019\u0092]")
 _NOT_A_WORD: Final = re.compile(r"[\W_]+")
 _YEAR: Final = re.compile(r"1[89]\d\d|20\d\d")
 
@@ -31,7 +33,7 @@ def normalise_team_name(name: str) -> str:
     A name made of nothing else stays as folded.
     """
     folded = fold_name(name)
-    kept = [w for w in folded.split() if w not in CLUB_TOKENS and w != "1" and not _YEAR.fullmatch(w)]
+    kept = [w for w in folded.split() if not _CLUB_TOKEN.fullmatch(w) and w != "1" and not _YEAR.fullmatch(w)]
     return " ".join(kept) or folded
 
 

@@ -89,10 +89,10 @@ def _on_conflict(table: Table, conflict: Conflict) -> str:
 
 
 def _executemany(connection: Connection, statement: str, rows: Iterable[Row]) -> int:
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     try:
         cursor.executemany(statement, rows)
-        return max(cursor.rowcount, 0)
+        return max(int(cursor.rowcount), 0)
     finally:
         cursor.close()
 

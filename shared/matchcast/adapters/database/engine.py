@@ -82,12 +82,11 @@ class Database:
             raise Unavailable(f"there is no database at {self.file}; run `matchcast migrate`")
         dbapi_error = self.engine.dialect.loaded_dbapi.Error
         try:
-            with self.engine.connect().execution_options(**{_WRITES: writes}) as connection:
-                with connection.begin():
-                    if self._unchecked:
-                        self._check(connection)
-                        self._unchecked = False
-                    yield connection
+            with self.engine.connect() as connection, connection.execution_options(**{_WRITES: writes}).begin():
+                if self._unchecked:
+                    self._check(connection)
+                    self._unchecked = False
+                yield connection
         except (SQLAlchemyError, dbapi_error) as error:
             raise Unavailable(f"database {self.place}: {_first_line(error)}{self._remedy(error)}") from error
 

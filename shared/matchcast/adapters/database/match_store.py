@@ -15,7 +15,7 @@ from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import MatchStatus, Odds
 from matchcast.domain.merging import Accepted, StoredMatch, plan_load
 from matchcast.errors import BadInput
-from matchcast.ports import AliasStatus, LoadReport, ResolvedMatch, TeamAlias, TeamRecord, UpsertCount
+from matchcast.ports import AliasStatus, LoadReport, Refusal, ResolvedMatch, TeamAlias, TeamRecord, UpsertCount
 
 _LOAD_LOCK: Final = 0x6D61746368
 _STATUS: Final = {status.value: status for status in MatchStatus}
@@ -36,7 +36,9 @@ class SqlMatchStore:
         order = (team_aliases.c.country, team_aliases.c.name, team_aliases.c.source)
         with self._database.reading() as connection:
             return [
-                TeamAlias(r.source, r.country, r.name, r.team_id, AliasStatus(r.status), tuple(r.proposals), r.decided_at)
+                TeamAlias(
+                    r.source, r.country, r.name, r.team_id, AliasStatus(r.status), tuple(r.proposals), r.decided_at
+                )
                 for r in connection.execute(select(team_aliases).order_by(*order))
             ]
 
@@ -61,7 +63,7 @@ class SqlMatchStore:
             UpsertCount(len(plan.inserted), len(plan.updated), plan.unchanged),
             stats_count,
             odds_count,
-            plan.rejected,
+            [Refusal(*refused) for refused in plan.refused],
             plan.repeated,
         )
 

@@ -64,4 +64,5 @@ def _records() -> Select[Any]:
 
 
 def _record(row: Row[Any]) -> MatchRecord:
-    return MatchRecord(*row[:9], MatchStatus(row[9]), *row[10:])
+    record = MatchRecord._make(row)
+    return record._replace(status=MatchStatus(record.status))

@@ -39,13 +39,15 @@ def migrate(url: str) -> Migrated:
             foreign = set(inspect(connection).get_table_names()) - {"alembic_version"}
             if before is None and foreign:
                 raise Unavailable(
-                    f"database {database.place} holds tables that are not Matchcast's ({', '.join(sorted(foreign)[:3])});"
-                    " point MATCHCAST_DATABASE_URL at another database or move this one away"
+                    f"database {database.place} holds tables that are not Matchcast's"
+                    f" ({', '.join(sorted(foreign)[:3])}); point MATCHCAST_DATABASE_URL at another database"
                 )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
-        raise Unavailable(f"database {database.place}: {error}; update Matchcast to the version that made it") from error
+        raise Unavailable(
+            f"database {database.place}: {error}; update Matchcast to the version that made it"
+        ) from error
     finally:
         database.engine.dispose()
     head = ScriptDirectory.from_config(config).get_current_head()
