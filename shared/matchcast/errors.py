@@ -6,6 +6,7 @@ MatchcastError
 │   ├── UnknownTeam
 │   ├── UnknownTournament
 │   └── Unauthorised      no valid API key
+│       └── MissingScope  a valid one that does not allow this
 ├── NotFound              the thing asked for does not exist (yet)
 ├── GateFailed            a validation or promotion gate said no
 └── Unavailable           something we depend on is missing or broken; trying again may help
@@ -48,7 +49,11 @@ class UnknownTournament(BadInput):
 
 
 class Unauthorised(BadInput):
-    """No valid API key came with the request, or it lacks the scope."""
+    """No valid API key came with the request."""
+
+
+class MissingScope(Unauthorised):
+    """The API key is valid, but does not allow this."""
 
 
 class NotFound(MatchcastError):

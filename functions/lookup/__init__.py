@@ -1,0 +1,1 @@
+"""Shows the current forecasts and the stored matches."""

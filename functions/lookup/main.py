@@ -1,0 +1,87 @@
+"""GET /predict/{match_id}, GET /predict/ and GET /matches/."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from matchcast.errors import NotFound
+from matchcast.ports import ApiKeys, Clock, MatchReader
+from matchcast.settings import LookupSettings, read_settings
+from matchcast.telemetry import Telemetry, log_as_json
+from matchcast.usecases.lookup import current_forecast, list_forecasts, list_matches
+from matchcast.usecases.publish import Published
+from matchcast.web.app import create_web_app
+from matchcast.web.caching import etag_of, is_known, mark, not_modified
+from matchcast.web.connections import Connections
+from matchcast.web.keys import KeyGuard
+from matchcast.web.replies import ForecastReply, MatchReply, PageReply, forecast_reply, match_reply, next_path
+
+from functions.lookup.filters import Cursor, Limit, Narrowing
+
+
+def build(
+    published: Callable[[], Published], matches: Callable[[], MatchReader], keys: Callable[[], ApiKeys], now: Clock
+) -> FastAPI:
+    """The application; everything it is given is opened on first use."""
+    telemetry = Telemetry()
+    app = create_web_app("lookup", checks={"snapshot": published}, telemetry=telemetry)
+    guard = Depends(KeyGuard(keys, now, "predict"))
+
+    @app.get("/predict/{match_id}", tags=["forecasts"], dependencies=[guard], response_model=ForecastReply)
+    def forecast_of(
+        request: Request,
+        response: Response,
+        match_id: Annotated[int, Path(ge=0, lt=2**53)],
+        model: Annotated[str, Query(description="`champion` or a version")] = "champion",
+    ) -> ForecastReply | Response:
+        """The current forecast of an upcoming fixture, as the batch made it."""
+        snapshot, pointer = published()
+        if model not in ("champion", snapshot.model_version):
+            raise NotFound(f"model: the current forecasts are by {snapshot.model_version}; ask for it or for champion")
+        forecast = current_forecast(match_id, snapshot)
+        telemetry.predictions.labels("lookup").inc()
+        etag = etag_of(pointer.sha256, str(match_id))
+        if is_known(request, etag):
+            return not_modified(etag)
+        mark(response, etag)
+        return forecast_reply(forecast, snapshot, pointer.run_id, now())
+
+    @app.get("/predict/", tags=["forecasts"], dependencies=[guard], response_model=PageReply[ForecastReply])
+    def forecasts(
+        request: Request, response: Response, narrowing: Annotated[Narrowing, Depends()],
+        cursor: Cursor = None, limit: Limit = 50,
+    ) -> PageReply[ForecastReply] | Response:  # fmt: skip
+        """The current forecasts in order of kick-off."""
+        snapshot, pointer = published()
+        page = list_forecasts(narrowing.resolved(lambda: snapshot), cursor, limit, snapshot)
+        etag = etag_of(pointer.sha256, str(request.url.query))
+        if is_known(request, etag):
+            return not_modified(etag)
+        mark(response, etag)
+        replies = [forecast_reply(forecast, snapshot, pointer.run_id, now()) for forecast in page.items]
+        return PageReply(items=replies, next=next_path(request, page.next))
+
+    @app.get("/matches/", tags=["matches"], response_model=PageReply[MatchReply])
+    def stored_matches(
+        request: Request, response: Response, narrowing: Annotated[Narrowing, Depends()],
+        cursor: Cursor = None, limit: Limit = 50,
+    ) -> PageReply[MatchReply] | Response:  # fmt: skip
+        """The stored matches in order of kick-off."""
+        page = list_matches(narrowing.resolved(lambda: published().snapshot), cursor, limit, matches())
+        reply = PageReply(items=[match_reply(match) for match in page.items], next=next_path(request, page.next))
+        etag = etag_of(reply.model_dump_json())
+        if is_known(request, etag):
+            return not_modified(etag)
+        mark(response, etag)
+        return reply
+
+    return app
+
+
+def app() -> FastAPI:  # uvicorn --factory functions.lookup.main:app
+    """The application as the environment says; opens nothing yet."""
+    settings = read_settings(LookupSettings, os.environ)
+    log_as_json(settings.log_level)
+    to = Connections(settings)
+    return build(to.snapshot(), to.matches, to.keys, to.now)

@@ -1,0 +1,1 @@
+"""Forecasts a pairing on request."""

@@ -1,0 +1,74 @@
+"""POST /predict/ and GET /predict/model/info."""
+
+import os
+from collections.abc import Callable
+
+from fastapi import Depends, FastAPI, Request, Response
+from matchcast.adapters.watched import Watched
+from matchcast.features.contract import kernel_hash
+from matchcast.ports import ApiKeys, Clock, Ledger
+from matchcast.settings import PredictSyncSettings, read_settings
+from matchcast.telemetry import Telemetry, log_as_json
+from matchcast.usecases.champion import CHAMPION_KEY, Champion, load_champion
+from matchcast.usecases.predict import forecast_for, record
+from matchcast.usecases.publish import Published
+from matchcast.web.app import create_web_app
+from matchcast.web.caching import etag_of, is_known, mark, not_modified
+from matchcast.web.connections import Connections
+from matchcast.web.keys import KeyGuard
+from matchcast.web.replies import PredictionReply, forecast_reply
+
+from functions.predict_sync.requests import ModelReply, PredictRequest, model_reply
+
+
+def build(
+    champion: Callable[[], Champion],
+    published: Callable[[], Published],
+    ledger: Callable[[], Ledger],
+    keys: Callable[[], ApiKeys],
+    now: Clock,
+    code_revision: Callable[[], str],
+) -> FastAPI:
+    """The application; everything it is given is opened on first use."""
+    telemetry = Telemetry()
+    app = create_web_app("predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry)
+    guard = Depends(KeyGuard(keys, now, "predict"))
+
+    @app.post("/predict/", tags=["forecasts"], dependencies=[guard])
+    def predict(body: PredictRequest) -> PredictionReply:
+        """Forecast a known fixture or any pairing of clubs."""
+        with telemetry.prediction_seconds.time():
+            (bundle, pointer), snapshot, asked_at = champion(), published().snapshot, now()
+            with telemetry.inference_seconds.time():
+                forecast = forecast_for(
+                    body.asked(), bundle=bundle, snapshot=snapshot, code_revision=code_revision(), now=asked_at
+                )
+            forecast_id = record(forecast, ledger, asked_at)
+        reply = forecast_reply(forecast, snapshot, bundle.run_id, asked_at)
+        telemetry.show_model(pointer.version, pointer.registered_at)
+        telemetry.predictions.labels("sync").inc()
+        telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
+        return PredictionReply(
+            **dict(reply), forecast_id=forecast_id, ledger="behind" if forecast_id is None else "written"
+        )
+
+    @app.get("/predict/model/info", tags=["model"], dependencies=[guard], response_model=ModelReply)
+    def model_info(request: Request, response: Response) -> ModelReply | Response:
+        """The model in use."""
+        current = champion()
+        etag = etag_of(current.pointer.version, current.pointer.manifest_sha256, current.pointer.promoted_at)
+        if is_known(request, etag):
+            return not_modified(etag)
+        mark(response, etag)
+        return model_reply(current)
+
+    return app
+
+
+def app() -> FastAPI:  # uvicorn --factory functions.predict_sync.main:app
+    """The application as the environment says; opens nothing yet."""
+    settings = read_settings(PredictSyncSettings, os.environ)
+    log_as_json(settings.log_level)
+    to = Connections(settings)
+    champion = Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects))
+    return build(champion, to.snapshot(kernel_hash()), to.ledger, to.keys, to.now, to.code_revision)

@@ -1,0 +1,108 @@
+"""An object store that is a folder."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from matchcast.errors import BadInput, NotFound, Unavailable
+
+_UNFINISHED: Final = ".unfinished"
+"""Files being written stand here; the same file system, so that a rename puts them in place."""
+
+
+def objects_at(url: str) -> "FolderStore":
+    """The store at a folder path or a `file://` URL.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    parts = urlsplit(url)
+    remedy = "MATCHCAST_OBJECTS_URL: give a folder such as var/objects or file:///srv/matchcast/objects"
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
+        return FolderStore(Path(unquote(parts.path)))
+    if parts.scheme or not url.strip():
+        raise BadInput(f"{remedy}; {url!r} is not supported", "objects_url")
+    return FolderStore(Path(url))
+
+
+class FolderStore:
+    """The `ObjectStore` port over a folder, which the first `put` makes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root: Final = root
+
+    def put(self, key: str, content: bytes) -> str:
+        target = self._path(key)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(target, content, self._root / _UNFINISHED)
+        except OSError as error:
+            raise self._away(error) from error
+        return hashlib.sha256(content).hexdigest()
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            self._check_root()
+            raise NotFound(f"there is no object {key} in {self._root}") from error
+        except OSError as error:
+            raise self._away(error) from error
+
+    def etag(self, key: str) -> str | None:
+        """SHA-256 of the content; meant for small objects such as pointers."""
+        try:
+            return hashlib.sha256(self.get(key)).hexdigest()
+        except NotFound:
+            return None
+
+    def keys(self, prefix: str) -> Sequence[str]:
+        self._check_root()
+        folder = self._root / PurePosixPath(prefix).parent if not prefix.endswith("/") else self._root / prefix
+        found = (f.relative_to(self._root).as_posix() for f in folder.rglob("*") if f.is_file())
+        return sorted(k for k in found if k.startswith(prefix) and not k.startswith(f"{_UNFINISHED}/"))
+
+    def _path(self, key: str) -> Path:
+        segments = key.split("/")
+        if "\\" in key or "\0" in key or segments[0] == _UNFINISHED or any(s in ("", ".", "..") for s in segments):
+            raise BadInput(
+                f"key: {key!r} is not an object key; give names joined by /, none of them empty, . or ..", "key"
+            )
+        return self._root.joinpath(*segments)
+
+    def _check_root(self) -> None:
+        if not self._root.is_dir():
+            raise Unavailable(
+                f"the object folder {self._root} does not exist; run `make demo` or correct MATCHCAST_OBJECTS_URL"
+            )
+
+    def _away(self, error: OSError) -> Unavailable:
+        return Unavailable(f"the object folder {self._root} cannot be used: {error.strerror or error}")
+
+
+def replace_file(target: Path, content: bytes, unfinished: Path) -> None:
+    """Write a file so that readers, and a crash, see the old content or the new.
+
+    Args:
+        unfinished: folder on the same file system to write in; made if need be.
+    """
+    unfinished.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=unfinished)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

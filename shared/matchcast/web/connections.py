@@ -1,0 +1,66 @@
+"""What functions connect to, as their settings say; everything is imported and opened on first use."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from matchcast.adapters.clock import clock_from
+from matchcast.adapters.git_revision import git_revision
+from matchcast.adapters.objects_cache import CachedObjects
+from matchcast.adapters.objects_folder import objects_at
+from matchcast.adapters.snapshot_file import open_snapshot
+from matchcast.adapters.watched import Watched
+from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader
+from matchcast.settings import Settings
+from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
+
+if TYPE_CHECKING:
+    from matchcast.adapters.database.engine import Database
+
+
+class Connections:
+    """One instance's connections; its methods are what `build` functions are given."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.now: Final[Clock] = clock_from(settings.clock_starts_at)
+
+    def code_revision(self) -> str:
+        return self._settings.code_revision or git_revision()
+
+    @cached_property
+    def objects(self) -> CachedObjects:
+        return CachedObjects(objects_at(self._settings.objects_url), self._settings.cache_dir)
+
+    def snapshot(self, code_hash: str | None = None) -> Callable[[], Published]:
+        """The published snapshot.
+
+        Args:
+            code_hash: of the feature code that will read state from it; None if none will.
+        """
+        return Watched(
+            self.objects,
+            SNAPSHOT_KEY,
+            lambda: load_snapshot(self.objects, lambda key, sha: open_snapshot(self.objects.file(key, sha), code_hash)),
+        )
+
+    def ledger(self) -> Ledger:
+        from matchcast.adapters.database.ledger import SqlLedger
+
+        return SqlLedger(self._database)
+
+    def keys(self) -> ApiKeys:
+        from matchcast.adapters.database.api_keys import SqlApiKeys
+
+        return SqlApiKeys(self._database)
+
+    def matches(self) -> MatchReader:
+        from matchcast.adapters.database.matches import SqlMatchReader
+
+        return SqlMatchReader(self._database)
+
+    @cached_property
+    def _database(self) -> "Database":
+        from matchcast.adapters.database.engine import Database
+
+        return Database(self._settings.database_url)

@@ -1,0 +1,50 @@
+"""Dates and times in requests."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+_EXAMPLE: Final = "2025-08-16 or 2025-08-16T14:00:00Z"
+_YEARS: Final = range(1870, 2201)
+
+
+def parse_instant(value: Any) -> datetime:
+    """An ISO 8601 date (its midnight UTC) or date and time with a time zone, as aware UTC.
+
+    Raises:
+        ValueError: it is neither, or no such day exists.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"give a date or an instant as text, such as {_EXAMPLE}")  # noqa: TRY004  pydantic reports it
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{value[:40]!r} is no date that exists ({error}); give one such as {_EXAMPLE}") from error
+    if instant.year not in _YEARS:
+        raise ValueError(f"{value[:40]!r} is not between 1870 and 2200; give a date such as {_EXAMPLE}")
+    if is_day(value):
+        return instant.replace(tzinfo=UTC)
+    if instant.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone; end it with Z for UTC")
+    return instant.astimezone(UTC)
+
+
+def parse_end(value: Any) -> datetime:
+    """As `parse_instant`, but a date stands for its end."""
+    instant = parse_instant(value)
+    return instant + timedelta(days=1) if is_day(value) else instant
+
+
+def is_day(text: str) -> bool:
+    """Whether this is a date without a time."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+_SCHEMA: Final = WithJsonSchema({"type": "string", "format": "date-time", "examples": _EXAMPLE.split(" or ")})
+Instant = Annotated[datetime, BeforeValidator(parse_instant), _SCHEMA]
+End = Annotated[datetime, BeforeValidator(parse_end), _SCHEMA]

@@ -1,0 +1,171 @@
+"""What forecasts and matches look like in answers."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final, Generic, Literal, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from matchcast.domain.forecast import Cause, Forecast
+from matchcast.domain.match import MatchStatus, Outcome
+from matchcast.ports import MatchRecord, StateSnapshot
+
+T = TypeVar("T")
+Predicted = Literal["home", "draw", "away"]
+StatusName = Literal["upcoming", "postponed", "in_play", "abandoned", "finished", "cancelled", "unknown"]
+_PREDICTED: Final[Mapping[Outcome, Predicted]] = {Outcome.HOME: "home", Outcome.DRAW: "draw", Outcome.AWAY: "away"}
+_STATUS_NAMES: Final[Mapping[MatchStatus, StatusName]] = {
+    MatchStatus.UPCOMING: "upcoming",
+    MatchStatus.POSTPONED: "postponed",
+    MatchStatus.IN_PLAY: "in_play",
+    MatchStatus.ABANDONED: "abandoned",
+    MatchStatus.FINISHED: "finished",
+    MatchStatus.CANCELLED: "cancelled",
+    MatchStatus.UNKNOWN: "unknown",
+}
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Reply(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Club(Reply):
+    """A club by canonical id and usual name."""
+
+    id: str
+    name: str
+
+
+class FixtureReply(Reply):
+    """A match to come; `match_id` is null for a pairing that is in no fixture list."""
+
+    match_id: int | None
+    tournament: str
+    season: int | None
+    kickoff_at: datetime
+    home_team: Club
+    away_team: Club
+
+
+class ProbabilitiesReply(Reply):
+    """They sum to 1."""
+
+    home: Share
+    draw: Share
+    away: Share
+
+
+class SnapshotReply(Reply):
+    """The feature state that was read, and how old it is."""
+
+    hash: str
+    as_of: datetime
+    age_seconds: float
+
+
+class ForecastReply(Reply):
+    """A forecast with all that is needed to make it again."""
+
+    fixture: FixtureReply
+    probabilities: ProbabilitiesReply
+    predicted: Predicted
+    model_version: str
+    run_id: str
+    as_of: datetime
+    snapshot: SnapshotReply
+    code_revision: str
+    cause: Cause
+
+
+class PredictionReply(ForecastReply):
+    """A forecast made on request; while the ledger is behind, it has no id."""
+
+    forecast_id: int | None
+    ledger: Literal["written", "behind"]
+
+
+class MatchReply(Reply):
+    """A stored match; goals after 90 minutes."""
+
+    match_id: int
+    tournament: str
+    season: int
+    kickoff_at: datetime
+    kickoff_known: bool
+    home_team: Club
+    away_team: Club
+    status: StatusName
+    home_goals: int | None
+    away_goals: int | None
+
+
+class PageReply(Reply, Generic[T]):
+    """Some items; `next` is the path to those after them, null at the end."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+def forecast_reply(forecast: Forecast, snapshot: StateSnapshot, run_id: str, now: datetime) -> ForecastReply:
+    """The answer that shows a forecast made from this snapshot.
+
+    Args:
+        run_id: of the model that made it.
+    """
+    fixture, probabilities = forecast.fixture, forecast.probabilities
+    return ForecastReply(
+        fixture=FixtureReply(
+            match_id=fixture.match_id,
+            tournament=fixture.tournament,
+            season=fixture.season,
+            kickoff_at=fixture.kickoff_at,
+            home_team=Club(id=fixture.home_team, name=snapshot.team_name(fixture.home_team)),
+            away_team=Club(id=fixture.away_team, name=snapshot.team_name(fixture.away_team)),
+        ),
+        probabilities=ProbabilitiesReply(**probabilities._asdict()),
+        predicted=_PREDICTED[probabilities.likeliest],
+        model_version=forecast.model_version,
+        run_id=run_id,
+        as_of=forecast.as_of,
+        snapshot=SnapshotReply(
+            hash=forecast.snapshot_hash,
+            as_of=snapshot.as_of,
+            age_seconds=max(0.0, round((now.astimezone(UTC) - snapshot.as_of).total_seconds(), 3)),
+        ),
+        code_revision=forecast.code_revision,
+        cause=forecast.cause,
+    )
+
+
+def match_reply(match: MatchRecord) -> MatchReply:
+    """The answer that shows a stored match."""
+    return MatchReply(
+        match_id=match.match_id,
+        tournament=match.tournament,
+        season=match.season,
+        kickoff_at=match.kickoff_at,
+        kickoff_known=match.kickoff_known,
+        home_team=Club(id=match.home_team, name=match.home_name),
+        away_team=Club(id=match.away_team, name=match.away_name),
+        status=_STATUS_NAMES[match.status],
+        home_goals=match.home_goals,
+        away_goals=match.away_goals,
+    )
+
+
+def status_of(name: StatusName | None) -> MatchStatus | None:
+    """The status by its name in requests."""
+    return None if name is None else MatchStatus[name.upper()]
+
+
+def next_path(request: Request, cursor: str | None) -> str | None:
+    """The path and query of the page after this one."""
+    if cursor is None:
+        return None
+    query = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
+    return f"{request.url.path}?{urlencode([*query, ('cursor', cursor)])}"
