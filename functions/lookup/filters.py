@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Query
+
 from matchcast.ports import MatchFilter, StateSnapshot
 from matchcast.usecases.lookup import LONGEST_PAGE, resolve_filter
 from matchcast.web.instants import End, Instant

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
+
+from functions.lookup.filters import Cursor, Limit, Narrowing
 from matchcast.errors import NotFound
 from matchcast.ports import ApiKeys, Clock, MatchReader
 from matchcast.settings import LookupSettings, read_settings
@@ -16,8 +18,6 @@ from matchcast.web.caching import etag_of, is_known, mark, not_modified
 from matchcast.web.connections import Connections
 from matchcast.web.keys import KeyGuard
 from matchcast.web.replies import ForecastReply, MatchReply, PageReply, forecast_reply, match_reply, next_path
-
-from functions.lookup.filters import Cursor, Limit, Narrowing
 
 
 def build(
@@ -69,7 +69,9 @@ def build(
     ) -> PageReply[MatchReply] | Response:  # fmt: skip
         """The stored matches in order of kick-off."""
         page = list_matches(narrowing.resolved(lambda: published().snapshot), cursor, limit, matches())
-        reply = PageReply(items=[match_reply(match) for match in page.items], next=next_path(request, page.next))
+        reply = PageReply[MatchReply](
+            items=[match_reply(match) for match in page.items], next=next_path(request, page.next)
+        )
         etag = etag_of(reply.model_dump_json())
         if is_known(request, etag):
             return not_modified(etag)

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 
 from fastapi import Depends, FastAPI, Request, Response
+
+from functions.predict_sync.requests import ModelReply, PredictRequest, model_reply
 from matchcast.adapters.watched import Watched
 from matchcast.features.contract import kernel_hash
 from matchcast.ports import ApiKeys, Clock, Ledger
@@ -18,10 +20,9 @@ from matchcast.web.connections import Connections
 from matchcast.web.keys import KeyGuard
 from matchcast.web.replies import PredictionReply, forecast_reply
 
-from functions.predict_sync.requests import ModelReply, PredictRequest, model_reply
-
 
 def build(
+    *,
     champion: Callable[[], Champion],
     published: Callable[[], Published],
     ledger: Callable[[], Ledger],
@@ -70,5 +71,11 @@ def app() -> FastAPI:  # uvicorn --factory functions.predict_sync.main:app
     settings = read_settings(PredictSyncSettings, os.environ)
     log_as_json(settings.log_level)
     to = Connections(settings)
-    champion = Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects))
-    return build(champion, to.snapshot(kernel_hash()), to.ledger, to.keys, to.now, to.code_revision)
+    return build(
+        champion=Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects)),
+        published=to.snapshot(kernel_hash()),
+        ledger=to.ledger,
+        keys=to.keys,
+        now=to.now,
+        code_revision=to.code_revision,
+    )

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Self
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 from matchcast.usecases.champion import Champion
 from matchcast.usecases.predict import Pairing
 from matchcast.web.instants import Instant
 from matchcast.web.replies import Reply
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 _PAIRING = ("home_team", "away_team", "tournament", "kickoff_at")

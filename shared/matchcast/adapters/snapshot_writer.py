@@ -64,8 +64,9 @@ def write_snapshot(
     if any(known.get(f.fixture.match_id) != f.fixture for f in forecasts):
         raise ValueError("every forecast in a snapshot must be of one of its fixtures")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".snapshot-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".snapshot-")
     os.close(handle)
+    unfinished = Path(name)
     try:
         connection = sqlite3.connect(unfinished, isolation_level=None)
         try:
@@ -74,83 +75,77 @@ def write_snapshot(
             connection.execute("BEGIN")
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
-            _fill(connection, state, teams, aliases, fixtures, forecasts, model_version)
+            _fill_state(connection, state, model_version)
+            _fill_names(connection, state, teams, aliases, fixtures)
+            _fill_forecasts(connection, fixtures, forecasts)
             connection.execute("COMMIT")
         finally:
             connection.close()
-        with open(unfinished, "rb") as file:
+        with unfinished.open("rb") as file:
             os.fsync(file.fileno())
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
+        unfinished.chmod(0o644)
+        unfinished.replace(path)
     except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
 
 
-def _fill(
+def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    for row in rows:
+        connection.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
+
+
+def _fill_state(connection: sqlite3.Connection, state: State, model_version: str) -> None:
+    as_of = datetime.fromtimestamp(state.as_of, UTC).isoformat()
+    meta = {"as_of": as_of, "code_hash": state.code_hash, "model_version": model_version, "state_hash": state.hash}
+    _insert(connection, "meta", meta.items())
+    _insert(connection, "team_state", zip(state.team_ids, _vectors(state.teams), strict=True))
+    _insert(connection, "league_state", zip(state.tournament_ids, _vectors(state.leagues), strict=True))
+    seats = (
+        (state.team_ids[team], state.tournament_ids[tournament], vector)
+        for (team, tournament), vector in zip(state.seat_keys, _vectors(state.seats), strict=True)
+    )
+    _insert(connection, "seat_state", seats)
+    pairs = (
+        (state.team_ids[first], state.team_ids[second], vector)
+        for (first, second), vector in zip(state.pair_keys, _vectors(state.pairs), strict=True)
+    )
+    _insert(connection, "pair_state", pairs)
+
+
+def _fill_names(
     connection: sqlite3.Connection,
     state: State,
     teams: Sequence[TeamRecord],
     aliases: Mapping[str, Sequence[str]],
     fixtures: Sequence[Fixture],
-    forecasts: Sequence[Forecast],
-    model_version: str,
 ) -> None:
-    def insert(table: str, rows: Iterable[Sequence[Any]]) -> None:
-        for row in rows:
-            connection.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
-
-    as_of = datetime.fromtimestamp(state.as_of, UTC)
-    insert(
-        "meta",
-        [
-            ("as_of", as_of.isoformat()),
-            ("code_hash", state.code_hash),
-            ("model_version", model_version),
-            ("state_hash", state.hash),
-        ],
-    )
     records = {team.team_id: team for team in teams}
     playing = {team for f in fixtures for team in (f.home_team, f.away_team)}
-    for team_id in sorted((playing | set(state.team_ids)) - records.keys()):
+    for team_id in (playing | set(state.team_ids)) - records.keys():
         country, _, slug = team_id.partition(":")
         records[team_id] = TeamRecord(team_id, slug.replace("-", " ").title() or team_id, country)
-    insert("teams", [records[team_id] for team_id in sorted(records)])
-    insert("team_names", [row for team_id in sorted(records) for row in _names(records[team_id], aliases)])
-    insert("tournaments", [_tournament(t) for t in sorted({*state.tournament_ids, *(f.tournament for f in fixtures)})])
-    insert("team_state", zip(state.team_ids, _vectors(state.teams), strict=True))
-    insert(
-        "seat_state",
-        (
-            (state.team_ids[team], state.tournament_ids[tournament], vector)
-            for (team, tournament), vector in zip(state.seat_keys, _vectors(state.seats), strict=True)
-        ),
+    ordered = [records[team_id] for team_id in sorted(records)]
+    _insert(connection, "teams", ordered)
+    _insert(connection, "team_names", (row for team in ordered for row in _names(team, aliases)))
+    tournaments = sorted({*state.tournament_ids, *(f.tournament for f in fixtures)})
+    _insert(connection, "tournaments", map(_tournament, tournaments))
+
+
+def _fill_forecasts(connection: sqlite3.Connection, fixtures: Sequence[Fixture], forecasts: Sequence[Forecast]) -> None:
+    upcoming = (
+        (f.match_id, f.tournament, f.home_team, f.away_team, microseconds(f.kickoff_at), f.season)
+        for f in sorted(fixtures, key=lambda f: f.match_id or 0)
     )
-    insert("league_state", zip(state.tournament_ids, _vectors(state.leagues), strict=True))
-    insert(
-        "pair_state",
+    _insert(connection, "fixtures", upcoming)
+    current = (
         (
-            (state.team_ids[first], state.team_ids[second], vector)
-            for (first, second), vector in zip(state.pair_keys, _vectors(state.pairs), strict=True)
-        ),
-    )
-    insert(
-        "fixtures",
-        (
-            (f.match_id, f.tournament, f.home_team, f.away_team, microseconds(f.kickoff_at), f.season)
-            for f in sorted(fixtures, key=lambda f: f.match_id or 0)
-        ),
-    )
-    insert(
-        "forecasts",
-        (
-            (
-                f.fixture.match_id, microseconds(f.as_of), *f.probabilities, f.model_version, f.snapshot_hash,
-                f.code_revision, f.cause.value,
-            )
-            for f in sorted(forecasts, key=lambda f: f.fixture.match_id or 0)
-        ),
+            f.fixture.match_id, microseconds(f.as_of), *f.probabilities, f.model_version, f.snapshot_hash,
+            f.code_revision, f.cause.value,
+        )
+        for f in sorted(forecasts, key=lambda f: f.fixture.match_id or 0)
     )  # fmt: skip
+    _insert(connection, "forecasts", current)
 
 
 def _vectors(rows: Any) -> Iterable[bytes]:

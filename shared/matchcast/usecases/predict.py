@@ -54,7 +54,9 @@ def forecast_for(
     as_of = max(now, snapshot.as_of)
     fixture = known_fixture(asked, snapshot) if isinstance(asked, int) else fixture_of(asked, snapshot, as_of)
     _check_kickoff(fixture.kickoff_at, as_of, "match_id" if isinstance(asked, int) else "kickoff_at")
-    return make_forecast(fixture, bundle, snapshot, code_revision, as_of, Cause.REQUESTED)
+    return make_forecast(
+        fixture, bundle=bundle, snapshot=snapshot, code_revision=code_revision, as_of=as_of, cause=Cause.REQUESTED
+    )
 
 
 def record(forecast: Forecast, ledger: Callable[[], Ledger], now: datetime) -> int | None:
@@ -73,7 +75,7 @@ def record(forecast: Forecast, ledger: Callable[[], Ledger], now: datetime) -> i
 
 
 def make_forecast(
-    fixture: Fixture, bundle: Bundle, snapshot: StateSnapshot, code_revision: str, as_of: datetime, cause: Cause
+    fixture: Fixture, *, bundle: Bundle, snapshot: StateSnapshot, code_revision: str, as_of: datetime, cause: Cause
 ) -> Forecast:
     """The forecast that this model and this state give; equal inputs give an equal forecast."""
     row = read_row(snapshot.pairing(fixture), fixture, bundle.contract)

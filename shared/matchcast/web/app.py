@@ -33,14 +33,24 @@ Checks = Mapping[str, Callable[[], object]]
 """What must be there for a function to answer: a name, and what raises a MatchcastError while it is missing."""
 
 
-def create_web_app(name: str, *, checks: Checks | None = None, telemetry: Telemetry | None = None) -> FastAPI:
+def create_web_app(
+    name: str,
+    *,
+    checks: Checks | None = None,
+    telemetry: Telemetry | None = None,
+    exposition: Callable[[], bytes] | None = None,
+) -> FastAPI:
     """An application with health, metrics, request ids, problem answers and a limit on bodies.
 
     Every route answers with and without a trailing slash. The checks run once at the start, so that the first request
     finds everything open, and at every readiness probe.
+
+    Args:
+        exposition: what /metrics shows; by default what `telemetry` has.
     """
     needs = checks or {}
     measured = telemetry or Telemetry()
+    shown = exposition or measured.exposition
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -70,7 +80,7 @@ def create_web_app(name: str, *, checks: Checks | None = None, telemetry: Teleme
     @app.get("/metrics", tags=["health"], response_class=Response)
     def metrics() -> Response:
         """Metrics in Prometheus's text format."""
-        return Response(measured.exposition(), media_type=CONTENT_TYPE)
+        return Response(shown(), media_type=CONTENT_TYPE)
 
     return app
 
@@ -152,15 +162,20 @@ class Observed:
             _LOG.log(level, "request", extra={**about, "milliseconds": round(seconds * 1000, 3)})
 
 
-def serve(application: str) -> None:
-    """Serve an application factory (`module:name`) on PORT (8080) until SIGTERM, then drain."""
+def serve(application: str | ASGIApp, *, port: int | None = None, host: str = "0.0.0.0") -> None:
+    """Serve until SIGTERM, then let requests in flight finish.
+
+    Args:
+        application: an application, or a factory as `module:name`.
+        port: by default PORT, or 8080.
+    """
     import uvicorn
 
     uvicorn.run(
         application,
-        factory=True,
-        host=os.environ.get("HOST", "0.0.0.0"),
-        port=int(os.environ.get("PORT", "8080")),
+        factory=isinstance(application, str),
+        host=host,
+        port=int(os.environ.get("PORT", "8080")) if port is None else port,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=DRAIN,
         log_config=None,

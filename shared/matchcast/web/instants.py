@@ -16,7 +16,7 @@ def parse_instant(value: Any) -> datetime:
         ValueError: it is neither, or no such day exists.
     """
     if not isinstance(value, str):
-        raise ValueError(f"give a date or an instant as text, such as {_EXAMPLE}")  # noqa: TRY004  pydantic reports it
+        raise ValueError(f"give a date or an instant as text, such as {_EXAMPLE}")
     try:
         instant = datetime.fromisoformat(value)
     except ValueError as error:
