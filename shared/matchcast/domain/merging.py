@@ -96,6 +96,7 @@ class _Load:
         self.before: dict[int, StoredMatch] = {}
         self.now: dict[int, StoredMatch] = {}
         self.by_source: dict[tuple[str, str], int] = {}
+        self.by_key: dict[tuple[str, str, str, date], int] = {}
         self.by_pairing: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
         self.touched: dict[int, Accepted] = {}
         self.refused: list[tuple[int, str]] = []
@@ -122,7 +123,7 @@ class _Load:
         if home_team == away_team:
             return f"home_team and away_team are both {home_team}; correct one of the names or its alias"
         own = self.by_source.get((row.source, row.source_id))
-        same_key = self._with_same_key(row)
+        same_key = self.by_key.get(_key(row))
         if own is not None and same_key is not None and own != same_key:
             return f"match_day: another match of this pairing is already stored on {row.match_day} (id {same_key})"
         found = own if own is not None else same_key if same_key is not None else self._nearby(row)
@@ -156,10 +157,6 @@ class _Load:
         self.touched[row.id] = Accepted(row.id, told, True)
         return None
 
-    def _with_same_key(self, row: StoredMatch) -> int | None:
-        ids = self.by_pairing.get(_pairing(row), ())
-        return next((i for i in ids if self.now[i].match_day == row.match_day), None)
-
     def _nearby(self, row: StoredMatch) -> int | None:
         candidates = [self.now[i] for i in self.by_pairing.get(_pairing(row), ()) if i not in self.touched]
         for match in candidates:
@@ -173,15 +170,21 @@ class _Load:
     def _remember(self, match: StoredMatch) -> None:
         self.now[match.id] = match
         self.by_source[match.source, match.source_id] = match.id
+        self.by_key[_key(match)] = match.id
         self.by_pairing[_pairing(match)].append(match.id)
 
     def _forget(self, match: StoredMatch) -> None:
         del self.by_source[match.source, match.source_id]
+        del self.by_key[_key(match)]
         self.by_pairing[_pairing(match)].remove(match.id)
 
 
 def _pairing(match: StoredMatch) -> tuple[str, str, str]:
     return match.tournament_id, match.home_team_id, match.away_team_id
+
+
+def _key(match: StoredMatch) -> tuple[str, str, str, date]:
+    return match.tournament_id, match.home_team_id, match.away_team_id, match.match_day
 
 
 def _as_row(told: SourceMatch, home_team: str, away_team: str) -> StoredMatch | None:

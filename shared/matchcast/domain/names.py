@@ -26,6 +26,12 @@ def fold_name(name: str) -> str:
     return _NOT_A_WORD.sub(" ", _APOSTROPHES.sub("", folded).replace("&", " and ")).strip()
 
 
+def plain_name(name: str) -> str:
+    """The folded name without FC, AFC and CF, which one source may write in one season and leave out in the next."""
+    folded = fold_name(name)
+    return " ".join(word for word in folded.split() if word not in ("fc", "afc", "cf")) or folded
+
+
 @lru_cache(maxsize=65536)
 def normalise_team_name(name: str) -> str:
     """The folded name without club tokens, `1.` and founding years: `1. FC Köln` becomes `koln`.

@@ -17,7 +17,7 @@ from rapidfuzz import fuzz, process
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import SourceMatch
-from matchcast.domain.names import fold_name, normalise_team_name, team_slug
+from matchcast.domain.names import fold_name, normalise_team_name, plain_name, team_slug
 from matchcast.errors import BadInput, NotFound, UnknownTeam
 from matchcast.ports import AliasStatus, MatchStore, Refusal, ResolvedMatch, TeamAlias, TeamRecord
 
@@ -152,6 +152,7 @@ class _Country:
         self.clubs = dict(self.stored)
         self.names: defaultdict[str, list[str]] = defaultdict(list)
         self.exact: dict[str, str] = {}
+        self.committed: dict[str, str] = {}
         self.waiting: dict[str, TeamAlias] = {}
         self.called: defaultdict[str, set[str]] = defaultdict(set)
         self.met: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
@@ -172,7 +173,7 @@ class _Country:
         self._add_name(team_id, alias.name)
         if alias.source == ANY_SOURCE:
             self.everywhere[team_id].append(alias)
-            self.exact.setdefault(alias.name, team_id)
+            self.committed[fold_name(alias.name)] = team_id
         elif alias.source == self.source:
             self.exact[alias.name] = team_id
 
@@ -198,8 +199,9 @@ class _Country:
         settled: dict[str, str] = {}
         first_load = not self.stored
         for name in sorted(seen):
-            if name in self.exact:
-                self._take(name, self.exact[name], seen, settled, now, result)
+            team_id = self.exact.get(name) or self.committed.get(fold_name(name))
+            if team_id is not None:
+                self._take(name, team_id, seen, settled, now, result)
         for name in sorted(seen.keys() - settled.keys()):
             team_id = self._by_spelling(name, seen[name])
             if team_id is not None:
@@ -235,7 +237,7 @@ class _Country:
             team = self.clubs[team_id]
             if team not in result.new_teams:
                 result.new_teams.append(team)
-                result.aliases.extend(known._replace(decided_at=now) for known in self.everywhere[team_id])
+                result.aliases.extend(known._replace(decided_at=now) for known in self.everywhere.get(team_id, ()))
         if name not in self.called[team_id]:
             self.called[team_id].add(name)
             self._add_name(team_id, name)
@@ -247,7 +249,7 @@ class _Country:
         if len(found) != 1:
             return None
         (team_id,) = found
-        other_names = {fold_name(called) for called in self.called[team_id]} - {fold_name(name)}
+        other_names = {plain_name(called) for called in self.called[team_id]} - {plain_name(name)}
         return None if other_names or self.met[team_id] & seasons else team_id
 
     def _proposals(self, name: str, seasons: set[tuple[str, int]]) -> tuple[str, ...]:

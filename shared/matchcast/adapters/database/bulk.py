@@ -1,9 +1,9 @@
 """Many rows in, fast: executemany on SQLite, COPY into a temporary table on PostgreSQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, func, select, text
 
@@ -62,12 +62,18 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row], conflict: 
     return UpsertCount(inserted, written - inserted, len(rows) - written)
 
 
-_SQLITE_VALUE: Final = {datetime: instant_text, date: date.isoformat}
+class DriverValues(NamedTuple):
+    """How the driver below takes instants and days."""
+
+    instant: Callable[[datetime], Any]
+    day: Callable[[date], Any]
 
 
-def sqlite_values(row: Row) -> Row:
-    """A row as the SQLite driver takes it: instants and days as text."""
-    return [_SQLITE_VALUE[type(v)](v) if type(v) in _SQLITE_VALUE else v for v in row]
+def driver_values(connection: Connection) -> DriverValues:
+    """SQLite holds instants and days as text; PostgreSQL takes them as they are."""
+    if connection.dialect.name == "sqlite":
+        return DriverValues(instant_text, date.isoformat)
+    return DriverValues(lambda instant: instant, lambda day: day)
 
 
 def _insert_values(table: Table) -> str:

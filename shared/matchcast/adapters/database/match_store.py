@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -90,8 +90,9 @@ def _add_teams(
     connection: Connection, new: Sequence[TeamRecord], aliases: Sequence[TeamAlias], now: datetime | None
 ) -> None:
     first_told = {alias.team_id: alias.source for alias in reversed(aliases) if alias.source != "*"}
-    rows = [(t.team_id, t.name, t.country, "men", first_told.get(t.team_id, "review"), now) for t in new]
-    bulk.upsert(connection, teams, _for_driver(connection, rows), Conflict.KEEP)
+    instant = now and bulk.driver_values(connection).instant(now)
+    rows = [(t.team_id, t.name, t.country, "men", first_told.get(t.team_id, "review"), instant) for t in new]
+    bulk.upsert(connection, teams, rows, Conflict.KEEP)
     _put_aliases(connection, aliases)
 
 
@@ -134,9 +135,14 @@ def _stored(connection: Connection, told_in: set[str]) -> Iterator[StoredMatch]:
 def _write_matches(
     connection: Connection, inserted: Sequence[StoredMatch], updated: Sequence[StoredMatch], now: datetime
 ) -> None:
+    instant, day = bulk.driver_values(connection)
+    written_at = instant(now)
     in_order = sorted(inserted, key=lambda match: match.id)
-    rows = ((*m[:13], m.status.value, *m[14:], now, now) for m in in_order)
-    bulk.insert(connection, matches, _for_driver(connection, rows))
+    rows = (
+        (*m[:8], instant(m[8]), m[9], day(m[10]), *m[11:13], m.status.value, *m[14:], written_at, written_at)
+        for m in in_order
+    )
+    bulk.insert(connection, matches, rows)
     if updated:
         changes = [m._asdict() | {"status": m.status.value, "updated_at": now, "this": m.id} for m in updated]
         connection.execute(update(matches).where(matches.c.id == bindparam("this")), changes)
@@ -152,9 +158,15 @@ def _write_stats(connection: Connection, accepted: Sequence[Accepted]) -> Upsert
 
 
 def _write_odds(connection: Connection, accepted: Sequence[Accepted]) -> UpsertCount:
+    instant = bulk.driver_values(connection).instant
+
     def rows(owns: bool) -> list[bulk.Row]:
         mine = sorted((a for a in accepted if a.owns is owns and a.told.odds), key=lambda a: a.match_id)
-        return [_odds_row(connection, a.match_id, price) for a in mine for price in _last_of_each(a.told.odds)]
+        return [
+            (a.match_id, p[0], p[1].value, p[2], p[3], p[4], p[5] and instant(p[5]))
+            for a in mine
+            for p in _last_of_each(a.told.odds)
+        ]
 
     own = bulk.upsert(connection, odds, rows(True), Conflict.TOLD_WINS)
     return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.KEEP))
@@ -163,17 +175,6 @@ def _write_odds(connection: Connection, accepted: Sequence[Accepted]) -> UpsertC
 def _last_of_each(prices: Sequence[Odds]) -> Iterable[Odds]:
     by_key = {(price.bookmaker, price.moment): price for price in prices}
     return prices if len(by_key) == len(prices) else by_key.values()
-
-
-def _odds_row(connection: Connection, match_id: int, price: Odds) -> bulk.Row:
-    row = (match_id, price[0], price[1].value, *price[2:])
-    return row if price.taken_at is None or connection.dialect.name != "sqlite" else bulk.sqlite_values(row)
-
-
-def _for_driver(connection: Connection, rows: Iterable[bulk.Row]) -> Any:
-    if connection.dialect.name != "sqlite":
-        return rows if isinstance(rows, list) else list(rows)
-    return [bulk.sqlite_values(row) for row in rows]
 
 
 def _sum(a: UpsertCount, b: UpsertCount) -> UpsertCount:

@@ -3,8 +3,7 @@
 Six leagues, 2017-08 to 2025-05. Kick-off times are local to the league's country (an Italian match told at 15:00 is
 told at 14:00 UK time elsewhere). Shots, shots on target and fouls are given by line of the team and summed here;
 corners are not told. `home_team_points` and `away_team_points` are totals of the season, which nobody knows before the
-match: ignored. The season label is wrong for matches in July and August of some years; the round tells which season they
-belong to.
+match: ignored. The season label is wrong for some matches in July and August; their round tells the season.
 """
 
 import hashlib

@@ -103,6 +103,7 @@ class _Layout(NamedTuple):
     away_goals: int
     result: int
     width: int
+    columns: int
     stats: tuple[int, ...]
     odds: tuple[_Triple, ...]
 
@@ -138,6 +139,7 @@ def _layout(header: Sequence[str], file_name: str) -> _Layout:
         away_goals,
         where("FTR", "Res"),
         max(where(*names) for names in needed) + 1,
+        len(header),
         tuple(where(name) for name in _STATS) if any(name in at for name in _STATS) else (),
         odds,
     )
@@ -159,6 +161,7 @@ def _match(layout: _Layout, line: Line) -> tuple[SourceMatch, list[str]]:
     fields = line.fields
     if len(fields) < layout.width:
         raise Refused(f"the row has {len(fields)} columns, at least {layout.width} are needed; is it cut off?")
+    fields = [*fields, *[""] * (layout.columns - len(fields))]
     competition, division = _competition(layout, fields)
     day = day_of(fields[layout.day], "Date")
     home = team_of(fields[layout.home_team], "HomeTeam")
@@ -189,7 +192,7 @@ def _match(layout: _Layout, line: Line) -> tuple[SourceMatch, list[str]]:
 
 
 def _optional(fields: Sequence[str], index: int) -> str:
-    return fields[index].strip() if 0 <= index < len(fields) else ""
+    return fields[index].strip() if index >= 0 else ""
 
 
 def _competition(layout: _Layout, fields: Sequence[str]) -> tuple[Competition, str]:
@@ -257,8 +260,10 @@ def _score(layout: _Layout, fields: Sequence[str]) -> tuple[int, int] | tuple[No
 
 
 def _stats(layout: _Layout, fields: Sequence[str], dropped: list[str]) -> MatchStats | None:
-    width = len(fields)
-    values = [count_of(fields[i]) if 0 <= i < width else None for i in layout.stats]
+    told = [fields[i] if i >= 0 else "" for i in layout.stats]
+    if not any(told):
+        return None
+    values = [count_of(text) for text in told]
     if -1 in values:
         wrong = [name for name, value in zip(_STATS, values, strict=True) if value == -1]
         dropped.append(f"{', '.join(wrong)} is not a count; the match is kept without it")
@@ -270,12 +275,9 @@ def _stats(layout: _Layout, fields: Sequence[str], dropped: list[str]) -> MatchS
 
 def _odds(layout: _Layout, fields: Sequence[str], dropped: list[str]) -> tuple[Odds, ...]:
     prices: list[Odds] = []
-    width = len(fields)
     for bookmaker, moment, i, j, k in layout.odds:
-        if i >= width or j >= width or k >= width:
-            continue
         told = fields[i], fields[j], fields[k]
-        if told == ("", "", ""):
+        if not any(told):
             continue
         try:
             home, draw, away = float(told[0]), float(told[1]), float(told[2])
