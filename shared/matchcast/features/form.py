@@ -42,8 +42,8 @@ def window_mean(state: Sequence[float], ring: int, metric: int, known: int, wind
     span = min(window, min(played, most))
     if span <= 0:
         return NAN
-    newest = ring + 1 + (played % SLOTS) * METRICS
-    before = ring + 1 + ((played - span) % SLOTS) * METRICS
+    newest = ring + 1 + (played & (SLOTS - 1)) * METRICS
+    before = ring + 1 + ((played - span) & (SLOTS - 1)) * METRICS
     total = state[newest + metric] - state[before + metric]
     if known < 0:
         return total / span
@@ -67,8 +67,8 @@ def add_to_form(
 ) -> None:
     """Append one match to a ring; statistics that are NaN count as unknown."""
     played = int(state[ring])
-    old = ring + 1 + (played % SLOTS) * METRICS
-    new = ring + 1 + ((played + 1) % SLOTS) * METRICS
+    old = ring + 1 + (played & (SLOTS - 1)) * METRICS
+    new = ring + 1 + ((played + 1) & (SLOTS - 1)) * METRICS
     for m in range(METRICS):
         state[new + m] = state[old + m]
     if goals_for > goals_against:
@@ -95,21 +95,21 @@ def add_to_form(
 
 
 def meetings_mean(pair: Sequence[float], metric: int, window: int) -> float:
-    """Mean of one pair metric over the last meetings (at most 5); NaN before the first."""
+    """Mean of one pair metric over the last meetings (at most 7); NaN before the first."""
     met = int(pair[0])
     span = min(window, min(met, P_SLOTS - 1))
     if span <= 0:
         return NAN
-    newest = 1 + (met % P_SLOTS) * P_METRICS + metric
-    before = 1 + ((met - span) % P_SLOTS) * P_METRICS + metric
+    newest = 1 + (met & (P_SLOTS - 1)) * P_METRICS + metric
+    before = 1 + ((met - span) & (P_SLOTS - 1)) * P_METRICS + metric
     return (pair[newest] - pair[before]) / span
 
 
 def add_meeting(pair: MutableSequence[float], first_goals: float, second_goals: float) -> None:
     """Append one meeting to a pair vector."""
     met = int(pair[0])
-    old = 1 + (met % P_SLOTS) * P_METRICS
-    new = 1 + ((met + 1) % P_SLOTS) * P_METRICS
+    old = 1 + (met & (P_SLOTS - 1)) * P_METRICS
+    new = 1 + ((met + 1) & (P_SLOTS - 1)) * P_METRICS
     for m in range(P_METRICS):
         pair[new + m] = pair[old + m]
     if first_goals > second_goals:

@@ -63,7 +63,7 @@ F_CORNERS_FOR: Final = 12
 F_CORNERS_AGAINST: Final = 13
 METRICS: Final = 14
 LONGEST_WINDOW: Final = 12
-SLOTS: Final = LONGEST_WINDOW + 1
+SLOTS: Final = 16  # a power of two above the longest window: positions wrap by a bit mask
 RING: Final = 1 + SLOTS * METRICS
 
 T_FORM_ALL: Final = T_FORM
@@ -105,6 +105,6 @@ L_NEWCOMER: Final = L_MEAN + RATINGS  # from below, then from above: distance fr
 LEAGUE: Final = L_NEWCOMER + 2 * RATINGS
 
 # Pair vector: meetings, then totals as seen by the first club
-P_SLOTS: Final = 6
+P_SLOTS: Final = 8
 P_METRICS: Final = 5  # first club's wins, draws, second club's wins, first club's goals, second club's goals
 PAIR: Final = 1 + P_SLOTS * P_METRICS

@@ -1,0 +1,44 @@
+# Two commands do all set-up on a fresh machine that has Python 3.11 and make: `make demo` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+RUN := $(UV) run --no-sync
+export UV_COMPILE_BYTECODE = 1
+
+.PHONY: help demo up test check bench sync services clean
+
+help: ## say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+sync: $(filter .tools/bin/uv,$(UV)) ## install the locked environment into .venv
+	@$(UV) sync --quiet --locked
+
+services: ## install the services that the tests start (Debian packages; needs root once)
+	@tests/services/install.sh
+
+demo: sync ## real matches in, forecasts served on http://localhost:8080 (DEMO_UNTIL=2025-04-01, PORT=8080)
+	@$(RUN) matchcast demo --until $(or $(DEMO_UNTIL),2025-04-01) --port $(or $(PORT),8080)
+
+up: sync ## serve what stands, on http://localhost:8080
+	@$(RUN) matchcast up --port $(or $(PORT),8080)
+
+test: sync services ## the whole suite
+	@$(RUN) pytest
+
+check: sync ## what every commit passes: ruff, mypy, import rules, fast tests
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports --no-logo
+	@$(RUN) pytest -m 'not slow' -x
+
+bench: sync services ## measure, side by side in one run
+	@for measure in tests/measure/measure_*.py; do echo "== $$measure"; $(RUN) python $$measure || exit 1; done
+
+clean: ## remove what demo and dvc made
+	rm -rf var data

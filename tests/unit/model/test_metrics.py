@@ -1,0 +1,83 @@
+"""Scores and de-vigging against values worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matchcast.model.market import power_probabilities, shin_probabilities
+from matchcast.model.metrics import (
+    brier_each,
+    expected_calibration_error,
+    log_loss_each,
+    paired_difference,
+    rps_each,
+    score,
+)
+
+HALF = np.array([[0.5, 0.3, 0.2]])
+prices = st.tuples(st.floats(1.02, 30), st.floats(2.0, 20), st.floats(1.02, 30)).filter(
+    lambda o: 1.005 < sum(1 / x for x in o) < 1.25
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "log_loss", "rps", "brier"),
+    [(0, 0.693147, 0.145, 0.38), (1, 1.203973, 0.145, 0.78), (2, 1.609438, 0.445, 0.98)],
+)
+def test_scores_of_one_forecast(outcome: int, log_loss: float, rps: float, brier: float) -> None:
+    """RPS of (0.5, 0.3, 0.2) when home wins: ((0.5 - 1)^2 + (0.8 - 1)^2) / 2 = 0.145, and so on."""
+    happened = np.array([outcome])
+    assert log_loss_each(HALF, happened)[0] == pytest.approx(log_loss, abs=1e-6)
+    assert rps_each(HALF, happened)[0] == pytest.approx(rps)
+    assert brier_each(HALF, happened)[0] == pytest.approx(brier)
+
+
+def test_calibration_error_by_hand() -> None:
+    """Always 0.5/0.3/0.2 against four home wins: the classes are off by 0.5, 0.3 and 0.2, one third of 1."""
+    assert expected_calibration_error(np.repeat(HALF, 4, axis=0), np.zeros(4, dtype=np.int64)) == pytest.approx(1 / 3)
+
+
+def test_paired_difference_by_hand() -> None:
+    """Differences -1, 0, 1, 2: mean 0.5, standard deviation 1.290994, over 2."""
+    found = paired_difference(np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, 1.0]))
+    assert (found.mean, found.standard_error) == (0.5, pytest.approx(0.645497, abs=1e-6))
+
+
+@pytest.mark.parametrize(
+    ("probs", "outcomes"),
+    [(np.empty((0, 3)), np.empty(0, dtype=np.int64)), (HALF, np.array([0, 1])), (HALF, np.array([3])),
+     (np.array([[0.5, 0.5, 0.5]]), np.array([0]))],
+)  # fmt: skip
+def test_what_cannot_be_scored_is_refused(probs: np.ndarray, outcomes: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="forecasts|outcomes|sum to 1"):
+        score(probs, outcomes)
+
+
+@given(prices)
+def test_power_method_solves_its_equation(odds: tuple[float, float, float]) -> None:
+    """p_i = (1/o_i)^k with one k for all three outcomes, and they sum to 1."""
+    probs = power_probabilities(np.array([odds]))[0]
+    assert probs.sum() == pytest.approx(1.0)
+    powers = np.log(probs) / np.log(1 / np.array(odds))
+    assert powers == pytest.approx([powers[0]] * 3, rel=1e-6)
+
+
+@given(prices)
+def test_shin_method_takes_more_from_long_shots(odds: tuple[float, float, float]) -> None:
+    """They sum to 1, keep the order of the prices, and lower the longest price's share of the book most."""
+    probs = shin_probabilities(np.array([odds]))[0]
+    inverse = 1 / np.array(odds)
+    assert probs.sum() == pytest.approx(1.0)
+    kept = probs / inverse
+    assert kept[np.argmax(inverse)] >= kept[np.argmin(inverse)] - 1e-9
+
+
+def test_fair_prices_are_left_as_they_are() -> None:
+    for method in (power_probabilities, shin_probabilities):
+        assert method(np.array([[2.0, 4.0, 4.0]]))[0] == pytest.approx([0.5, 0.25, 0.25], abs=1e-6)
+
+
+def test_a_missing_price_gives_no_probabilities() -> None:
+    for method in (power_probabilities, shin_probabilities):
+        assert np.isnan(method(np.array([[2.0, np.nan, 4.0], [2.0, 0.9, 4.0]]))).all()
