@@ -4,9 +4,6 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
-
-from knative.local.runtime import run
 
 
 def up(
@@ -14,5 +11,9 @@ def up(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
 ) -> None:
     """Serve the Services and routes of knative/base in one process until Ctrl-C or SIGTERM."""
+    from rich.console import Console
+
+    from knative.local.runtime import run
+
     Console(stderr=True).print(f"Matchcast at http://{host}:{port}/docs (process {os.getpid()})")
     run(port, host)

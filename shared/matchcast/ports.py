@@ -1,12 +1,14 @@
 """What the use cases need from outside, as protocols; `adapters` holds the real ones, `tests` the fakes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from matchcast.domain.forecast import Forecast, LedgerRow
-from matchcast.domain.match import Fixture, MatchStatus, RejectedRow, SourceMatch
+from matchcast.domain.match import Fixture, MatchStats, MatchStatus, Odds, RejectedRow, SourceMatch
+from matchcast.domain.merging import StoredMatch
 
 Clock = Callable[[], datetime]
 """Says what time it is: aware UTC."""
@@ -101,6 +103,52 @@ class LoadReport(NamedTuple):
     odds: UpsertCount
     refused: Sequence[Refusal]
     repeated: int
+
+
+class FullMatch(NamedTuple):
+    """A stored match with all that is known of it."""
+
+    match: StoredMatch
+    stats: MatchStats | None
+    odds: tuple[Odds, ...]
+
+
+class Contents(NamedTuple):
+    """All that is stored, as of one moment; `matches` come in order of (kickoff_at, id) and can be read once."""
+
+    matches: Iterator[FullMatch]
+    teams: Sequence[TeamRecord]
+    aliases: Sequence[TeamAlias]
+    tournaments: Sequence[str]
+
+
+class ContentReader(Protocol):
+    """Reads everything, for exports."""
+
+    def contents(self) -> AbstractContextManager[Contents]: ...
+
+
+class ExportFile(NamedTuple):
+    """One file of an export: its number of rows and the SHA-256 of its bytes."""
+
+    rows: int
+    sha256: str
+
+
+class ExportManifest(NamedTuple):
+    """What an export holds; `data_version` is the same whenever the contents are."""
+
+    as_of: datetime
+    data_version: str
+    files: Mapping[str, ExportFile]
+
+
+class ExportWriter(Protocol):
+    """Writes an export's files; readers see the old export or the new one, nothing between."""
+
+    def write(self, contents: Contents, as_of: datetime) -> ExportManifest:
+        """Write all files and their manifest, equal contents to equal bytes."""
+        ...
 
 
 class MatchStore(Protocol):

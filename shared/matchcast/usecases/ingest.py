@@ -70,7 +70,7 @@ def ingest(
     """
     rows = [row for file in files for row in file.parsed.rows]
     rejected = [RejectedIn(file.name, row) for file in files for row in file.parsed.rejected]
-    resolution = resolve_teams(rows, store.teams(), store.aliases(), committed, now, new_teams)
+    resolution = resolve_teams(rows, store.teams(), store.aliases(), committed, now=now, policy=new_teams)
     loaded = store.load(resolution.rows, resolution.new_teams, resolution.aliases, now)
     refused = [*resolution.refused, *((resolution.indices[index], reason) for index, reason in loaded.refused)]
     starts = [0, *accumulate(len(file.parsed.rows) for file in files)]

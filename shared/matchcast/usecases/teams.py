@@ -76,6 +76,7 @@ def resolve_teams(
     teams: Sequence[TeamRecord],
     aliases: Sequence[TeamAlias],
     committed: Sequence[TeamAlias],
+    *,
     now: datetime,
     policy: NewTeams = NewTeams.PROPOSE,
 ) -> Resolution:
@@ -154,6 +155,8 @@ class _Country:
         self.exact: dict[str, str] = {}
         self.committed: dict[str, str] = {}
         self.waiting: dict[str, TeamAlias] = {}
+        self.seen: Mapping[str, set[tuple[str, int]]] = {}
+        self.settled: dict[str, str] = {}
         self.called: defaultdict[str, set[str]] = defaultdict(set)
         self.met: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
         self.by_fold: defaultdict[str, set[str]] = defaultdict(set)
@@ -196,17 +199,17 @@ class _Country:
         self, seen: Mapping[str, set[tuple[str, int]]], policy: NewTeams, now: datetime, result: Resolution
     ) -> Mapping[str, str]:
         """The club of each name, except of those that wait; what is learnt goes into `result`."""
-        settled: dict[str, str] = {}
+        self.seen = seen
         first_load = not self.stored
         for name in sorted(seen):
             team_id = self.exact.get(name) or self.committed.get(fold_name(name))
             if team_id is not None:
-                self._take(name, team_id, seen, settled, now, result)
-        for name in sorted(seen.keys() - settled.keys()):
+                self._take(name, team_id, now, result)
+        for name in sorted(seen.keys() - self.settled.keys()):
             team_id = self._by_spelling(name, seen[name])
             if team_id is not None:
-                result.recognised.append(self._take(name, team_id, seen, settled, now, result))
-        for name in sorted(seen.keys() - settled.keys()):
+                result.recognised.append(self._take(name, team_id, now, result))
+        for name in sorted(seen.keys() - self.settled.keys()):
             proposals = () if first_load else self._proposals(name, seen[name])
             must_wait = policy is NewTeams.REVIEW or bool(proposals)
             if must_wait and policy is not NewTeams.CREATE:
@@ -216,22 +219,14 @@ class _Country:
                     result.aliases.append(alias)
                 continue
             same_spelling = self._by_spelling(name, seen[name])
-            self._take(name, same_spelling or self._new_club(name), seen, settled, now, result)
+            self._take(name, same_spelling or self._new_club(name), now, result)
         made = [team.team_id for team in result.new_teams if team.country == self.country]
         result.look_alikes.extend(self._look_alikes([i for i in made if i not in self.everywhere]))
-        return settled
+        return self.settled
 
-    def _take(
-        self,
-        name: str,
-        team_id: str,
-        seen: Mapping[str, set[tuple[str, int]]],
-        settled: dict[str, str],
-        now: datetime,
-        result: Resolution,
-    ) -> TeamAlias:
-        settled[name] = team_id
-        self.met[team_id] |= seen[name]
+    def _take(self, name: str, team_id: str, now: datetime, result: Resolution) -> TeamAlias:
+        self.settled[name] = team_id
+        self.met[team_id] |= self.seen[name]
         alias = TeamAlias(self.source, self.country, name, team_id, AliasStatus.CONFIRMED, (), now)
         if team_id not in self.stored:
             team = self.clubs[team_id]
@@ -309,7 +304,7 @@ class Decision(NamedTuple):
     reload: bool
 
 
-def decide_alias(store: MatchStore, source: str, country: str, name: str, team_id: str, now: datetime) -> Decision:
+def decide_alias(store: MatchStore, source: str, country: str, name: str, team_id: str, *, now: datetime) -> Decision:
     """Settle that a source's name means a known club. A club that goes by this name alone becomes one with it.
 
     Raises:
@@ -340,7 +335,7 @@ def decide_alias(store: MatchStore, source: str, country: str, name: str, team_i
     return Decision(alias, moved, before.team_id not in (None, team_id) and not alone)
 
 
-def decide_new(store: MatchStore, source: str, country: str, name: str, now: datetime) -> Decision:
+def decide_new(store: MatchStore, source: str, country: str, name: str, *, now: datetime) -> Decision:
     """Settle that a source's name is a club of its own.
 
     Raises:

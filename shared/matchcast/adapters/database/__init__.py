@@ -8,5 +8,5 @@ matches     lists of matches (serving)
 match_store loads of matches, stats, odds and clubs
 ledger      the chain of forecasts (serving)
 api_keys    keys of clients (serving)
-snapshot    the whole content as of an instant
+contents    everything, for exports
 """

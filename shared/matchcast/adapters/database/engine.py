@@ -82,13 +82,18 @@ class Database:
             raise Unavailable(f"there is no database at {self.file}; run `matchcast migrate`")
         dbapi_error = self.engine.dialect.loaded_dbapi.Error
         try:
-            with self.engine.connect() as connection, connection.execution_options(**{_WRITES: writes}).begin():
+            with self.engine.connect() as connection, connection.execution_options(**self._options(writes)).begin():
                 if self._unchecked:
                     self._check(connection)
                     self._unchecked = False
                 yield connection
         except (SQLAlchemyError, dbapi_error) as error:
             raise Unavailable(f"database {self.place}: {_first_line(error)}{self._remedy(error)}") from error
+
+    def _options(self, writes: bool) -> dict[str, Any]:
+        if writes or self.is_sqlite:
+            return {_WRITES: writes}
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
     def _check(self, connection: Connection) -> None:
         if not inspect(connection).has_table("alembic_version"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -29,18 +29,11 @@ class SqlMatchStore:
 
     def teams(self) -> Sequence[TeamRecord]:
         with self._database.reading() as connection:
-            found = connection.execute(select(teams.c.id, teams.c.name, teams.c.country).order_by(teams.c.id))
-            return [TeamRecord(*row) for row in found]
+            return read_teams(connection)
 
     def aliases(self) -> Sequence[TeamAlias]:
-        order = (team_aliases.c.country, team_aliases.c.name, team_aliases.c.source)
         with self._database.reading() as connection:
-            return [
-                TeamAlias(
-                    r.source, r.country, r.name, r.team_id, AliasStatus(r.status), tuple(r.proposals), r.decided_at
-                )
-                for r in connection.execute(select(team_aliases).order_by(*order))
-            ]
+            return read_aliases(connection)
 
     def load(
         self,
@@ -78,6 +71,27 @@ class SqlMatchStore:
             if merged is not None:
                 connection.execute(delete(teams).where(teams.c.id == merged))
         return moved
+
+
+def read_teams(connection: Connection) -> Sequence[TeamRecord]:
+    """Every club, by id."""
+    found = connection.execute(select(teams.c.id, teams.c.name, teams.c.country).order_by(teams.c.id))
+    return [TeamRecord(*row) for row in found]
+
+
+def read_aliases(connection: Connection) -> Sequence[TeamAlias]:
+    """Every name, by country, name and source."""
+    order = (team_aliases.c.country, team_aliases.c.name, team_aliases.c.source)
+    found = connection.execute(select(team_aliases).order_by(*order))
+    return [
+        TeamAlias(r.source, r.country, r.name, r.team_id, AliasStatus(r.status), tuple(r.proposals), r.decided_at)
+        for r in found
+    ]
+
+
+def stored_match(row: Sequence[Any]) -> StoredMatch:
+    """A match from its columns in the order of `StoredMatch`."""
+    return StoredMatch._make((*row[:13], _STATUS[row[13]], *row[14:]))
 
 
 def _add_tournaments(connection: Connection, ids: Iterable[str]) -> None:
@@ -129,7 +143,7 @@ def _stored(connection: Connection, told_in: set[str]) -> Iterator[StoredMatch]:
     columns = [matches.c[name] for name in StoredMatch._fields]
     chosen = select(*columns).where(matches.c.tournament_id.in_(sorted(told_in)))
     for row in connection.execution_options(yield_per=10_000).execute(chosen):
-        yield StoredMatch._make((*row[:13], _STATUS[row[13]], *row[14:]))
+        yield stored_match(row)
 
 
 def _write_matches(

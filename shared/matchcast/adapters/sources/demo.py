@@ -8,7 +8,6 @@ match: ignored. The season label is wrong for some matches in July and August; t
 
 import hashlib
 import io
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -131,7 +130,7 @@ def fetch_demo(directory: Path) -> Path:
             _download(folder)
             fetched = Path(folder) / WHEEL
             _verify(fetched)
-            os.replace(fetched, kept)
+            fetched.replace(kept)
     _verify(kept)
     return kept
 

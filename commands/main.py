@@ -1,0 +1,34 @@
+"""The command `matchcast`. Commands import what they need when they run, so that `--help` is quick."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from commands import export, ingest, keys, teams, up
+from matchcast.errors import MatchcastError
+
+
+class _House(TyperGroup):
+    """Shows the errors raised on purpose as one line, and ends with exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MatchcastError as error:
+            typer.secho(f"matchcast: {error}", err=True, fg=typer.colors.RED)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_House,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Calibrated football forecasts, from match records to a scored forecast.",
+)
+app.command()(ingest.migrate)
+app.command()(ingest.ingest)
+app.add_typer(teams.app, name="teams")
+app.add_typer(keys.app, name="keys")
+app.command()(export.export)
+app.command()(up.up)
