@@ -1,0 +1,143 @@
+"""Stage: train on the training part, measure on the hold-out, then train again on both for serving."""
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from matchcast.features.contract import FeatureContract
+from matchcast.model.bundle import load_bundle, pack_bundle
+from matchcast.model.fit import FitParams, Fitted, fit_forecaster
+from matchcast.model.metrics import base_rates
+from pipeline.evaluation import calibration_rows, confusion_rows, evaluate, flat
+from pipeline.files import read_json, read_parquet, write_csv, write_folder, write_json, write_parquet
+from pipeline.identity import run_name, training_identity
+from pipeline.match_table import odds_of
+from pipeline.params import Evaluation, read_params
+from pipeline.paths import (
+    BUNDLE,
+    CALIBRATION_CURVE,
+    CONFUSION,
+    CONTRACT,
+    FINISHED,
+    HOLDOUT,
+    HOLDOUT_FORECASTS,
+    IMPORTANCE,
+    LEARNING_CURVE,
+    RAW_MANIFEST,
+    TRAIN,
+    TRAINING_METRICS,
+)
+from pipeline.stage import code_revision, environment, run_stage, say
+
+GOLDEN_ROWS: Final = 32
+FORECAST_COLUMNS: Final = ("home_prob", "draw_prob", "away_prob")
+HEADLINE: Final = ("log_loss", "rps", "brier", "ece", "accuracy", "roc_auc_ovr")
+
+
+def main() -> None:
+    """Read data/splits, write data/model, data/evaluation, data/plots and data/metrics/training.json."""
+    params = read_params()
+    fit_params = FitParams.of(params.model)
+    contract = FeatureContract.from_json(CONTRACT.read_text())
+    train, holdout = read_parquet(TRAIN), read_parquet(HOLDOUT)
+    outcomes = _outcomes(holdout)
+
+    measured = fit(train, contract, fit_params)
+    probs = measured.predict(rows_of(holdout, contract))
+    report = evaluate(probs, outcomes, base_rates(_outcomes(train)), holdout_odds(holdout, params.evaluation))
+    say(
+        f"hold-out log loss {report['model']['log_loss']:.4f}, RPS {report['model']['rps']:.4f}, "
+        f"ECE {report['model']['ece']:.4f}; base rate {report['base_rate']['log_loss']:.4f}"
+    )
+    everything = pa.concat_tables([train, holdout])
+    served = fit(everything, contract, fit_params)
+    report |= {"measured_fit": _fit_report(measured, train), "served_fit": _fit_report(served, everything)}
+
+    manifest = read_json(RAW_MANIFEST)
+    identity = training_identity(manifest, params, code_revision(environment()))
+    holdout_rows = rows_of(holdout, contract)
+    files = pack_bundle(
+        served.forecaster,
+        bytes(served.booster.save_raw("ubj")),
+        contract,
+        {f"holdout_{name}": report["model"][name] for name in HEADLINE if name in report["model"]},
+        holdout_rows[np.linspace(0, len(holdout_rows) - 1, min(GOLDEN_ROWS, len(holdout_rows))).astype(np.int64)],
+        run_id=run_name(identity),
+        trained_from=_day(everything, np.min),
+        trained_until=_day(everything, np.max),
+        **identity,
+    )
+    version = load_bundle(files).version
+    write_folder(BUNDLE, files)
+    write_json(TRAINING_METRICS, report)
+    kept = holdout.select(["match_id", "outcome"])
+    for outcome, name in enumerate(FORECAST_COLUMNS):
+        kept = kept.append_column(name, pa.array(probs[:, outcome]))
+    write_parquet(HOLDOUT_FORECASTS, kept)
+    curve = measured.learning_curve
+    write_csv(
+        LEARNING_CURVE, ["round", *curve], zip(range(1, len(curve["training"]) + 1), *curve.values(), strict=True)
+    )
+    write_csv(CALIBRATION_CURVE, ["outcome", "forecast", "happened", "matches"], calibration_rows(probs, outcomes))
+    write_csv(CONFUSION, ["happened", "likeliest"], confusion_rows(probs, outcomes))
+    write_csv(IMPORTANCE, ["feature", "family", "gain", "weight_in_linear"], importance_rows(measured, contract))
+    say(f"bundle {version}: {len(flat(report))} scores, {len(everything)} matches")
+
+
+def fit(table: pa.Table, contract: FeatureContract, params: FitParams) -> Fitted:
+    """Train on every row of a feature table."""
+    return fit_forecaster(
+        rows_of(table, contract), _outcomes(table), table["day"].to_numpy().astype(np.int64), contract.names, params
+    )
+
+
+def rows_of(table: pa.Table, contract: FeatureContract) -> NDArray[np.float32]:
+    """A feature table's rows in the contract's order, shape (n, features), C order."""
+    rows = np.empty((len(table), len(contract.names)), dtype=np.float32)
+    for i, name in enumerate(contract.names):
+        rows[:, i] = table[name].to_numpy()
+    return rows
+
+
+def holdout_odds(holdout: pa.Table, params: Evaluation) -> NDArray[np.float64]:
+    """The benchmark's prices of the hold-out's matches, in their order; NaN where there are none."""
+    finished = read_parquet(FINISHED)
+    prices = odds_of(finished, params.bookmaker, params.moment)
+    ids = finished["match_id"].to_numpy()
+    order = np.argsort(ids)
+    return prices[order[np.searchsorted(ids[order], holdout["match_id"].to_numpy())]]
+
+
+def importance_rows(fitted: Fitted, contract: FeatureContract) -> list[tuple[str, str, float, float]]:
+    """Name, family, mean gain of its splits in the trees, mean absolute weight in the linear member; best first."""
+    gains = fitted.booster.get_score(importance_type="gain")
+    weights = np.abs(fitted.forecaster.linear.coefficients).mean(axis=0)
+    rows = [
+        (feature.name, feature.family, float(np.mean(gains.get(feature.name, 0.0))), float(weights[i]))
+        for i, feature in enumerate(contract.features)
+    ]
+    return sorted(rows, key=lambda row: (-row[2], row[0]))
+
+
+def _outcomes(table: pa.Table) -> NDArray[np.int64]:
+    return np.asarray(table["outcome"].to_numpy(), dtype=np.int64)
+
+
+def _fit_report(fitted: Fitted, table: pa.Table) -> dict[str, Any]:
+    return {
+        "matches": len(table),
+        "rounds": fitted.rounds,
+        "tree_weight": fitted.forecaster.tree_weight,
+        "temperature": fitted.forecaster.temperature,
+        "validation_log_loss": fitted.validation_log_loss,
+    }
+
+
+def _day(table: pa.Table, extreme: Any) -> str:
+    return f"{np.datetime64(int(extreme(table['day'].to_numpy())), 's')}+00:00"
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,128 @@
+"""params.yaml, checked: the only place of training knobs."""
+
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from matchcast.errors import BadInput
+from matchcast.features.contract import FeatureContract, choose
+
+PARAMS: Final = Path("params.yaml")
+_TRAINING: Final = ("features", "split", "model")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Features(_Section):
+    """What `features.contract.choose` takes."""
+
+    families: tuple[str, ...] = Field(min_length=1)
+    form_scopes: tuple[str, ...]
+    form_windows: tuple[int, ...]
+    form_metrics: tuple[str, ...]
+    form_sides: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _known(self) -> "Features":
+        self.contract()
+        return self
+
+    def contract(self) -> FeatureContract:
+        """The chosen features."""
+        return choose(self.families, self.form_scopes, self.form_windows, self.form_metrics, self.form_sides)
+
+
+class Split(_Section):
+    """Where training starts, where the hold-out starts, and how many yearly folds lie between."""
+
+    first_day: date
+    warm_up_days: int = Field(ge=0)
+    holdout_from: date | None
+    holdout_days: int = Field(ge=1)
+    folds: int = Field(ge=0)
+
+
+class Evaluation(_Section):
+    """The market that forecasts are measured against."""
+
+    bookmaker: str
+    moment: Literal["opening", "closing"]
+
+
+class RawGate(_Section):
+    """Bounds on dates."""
+
+    first_day: date
+    horizon_days: int = Field(ge=1)
+
+
+class FeaturesGate(_Section):
+    """How strictly the contract's bounds hold, and how much must be known."""
+
+    mostly: float = Field(gt=0, le=1)
+    least_coverage: float = Field(ge=0, le=1)
+
+
+class PromotionGate(_Section):
+    """What a candidate must show."""
+
+    worst_ece: float = Field(gt=0, lt=1)
+    z: float = Field(ge=0)
+    least_common_matches: int = Field(ge=2)
+
+
+class Gates(_Section):
+    """Every gate's knobs."""
+
+    raw: RawGate
+    features: FeaturesGate
+    promotion: PromotionGate
+
+
+class Registry(_Section):
+    """Names in MLflow, and how many reference rows go with a model."""
+
+    experiment: str = Field(min_length=1)
+    model: str = Field(min_length=1)
+    reference_rows: int = Field(ge=1)
+
+
+class Params(_Section):
+    """The whole file; `model` is what `model.fit.FitParams.of` takes."""
+
+    features: Features
+    split: Split
+    model: dict[str, Any]
+    evaluation: Evaluation
+    gates: Gates
+    registry: Registry
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) over what decides how a model is trained: features, split and model."""
+        content = json.dumps(self.model_dump(mode="json", include=set(_TRAINING)), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def read_params(path: Path = PARAMS) -> Params:
+    """Read params.yaml.
+
+    Raises:
+        BadInput: the file is missing or a value is wrong; the message lists each by name.
+    """
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text()))
+    except FileNotFoundError as error:
+        raise BadInput(f"{path} is missing: run this in the folder that holds it", "params") from error
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path} is not YAML: {error}", "params") from error
+    except ValidationError as error:
+        faults = "\n  ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        raise BadInput(f"{path} is not right, correct these:\n  {faults}", "params") from error

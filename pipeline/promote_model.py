@@ -1,0 +1,85 @@
+"""Stage: ask the gate about the candidate; promote it if the answer is yes. A no is recorded, and no error."""
+
+import io
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from matchcast.adapters.objects_folder import objects_at
+from matchcast.adapters.registry import MlflowRegistry, RegisteredVersion, tracking_uri
+from matchcast.errors import BundleBroken
+from matchcast.model.bundle import load_bundle
+from pipeline.files import read_json, read_parquet, write_json
+from pipeline.final_train import FORECAST_COLUMNS, rows_of
+from pipeline.params import read_params
+from pipeline.paths import GATE, HOLDOUT, HOLDOUT_FORECASTS, PROMOTED, REGISTERED, TRAINING_METRICS
+from pipeline.promotion import HoldoutForecasts, ask_gate, promote
+from pipeline.stage import environment, now, run_stage, say
+
+FORECASTS_IN_RUN = "evaluation/" + HOLDOUT_FORECASTS.name
+
+
+def main() -> None:
+    """Read what registration wrote, write data/promotion."""
+    params, settings = read_params(), environment()
+    registry = MlflowRegistry(tracking_uri(), params.registry.experiment, params.registry.model)
+    candidate = registry.find(str(read_json(REGISTERED)["number"]))
+    champion = registry.champion()
+    answer = ask_gate(
+        params.gates.promotion,
+        candidate=candidate.bundle,
+        report=read_json(TRAINING_METRICS),
+        ours=forecasts_of(read_parquet(HOLDOUT_FORECASTS)),
+        champion=champion.bundle if champion else None,
+        theirs=_unseen_forecasts(registry, champion) if champion and champion.bundle != candidate.bundle else [],
+    )
+    for check in answer.checks:
+        say(f"{'yes' if check.passed else 'NO '} {check.name}: {check.detail}")
+    registry.tag(
+        candidate,
+        {"gate.passed": str(answer.passed).lower()}
+        | {f"gate.{check.name.replace(' ', '_')}": f"{check.passed}: {check.detail}" for check in answer.checks},
+    )
+    at = now(settings)
+    if answer.passed:
+        champion = promote(registry, objects_at(settings.objects_url), str(candidate.number), at)
+    write_json(GATE, answer.to_json())
+    serving = champion.bundle if champion else None
+    write_json(PROMOTED, {"promoted": answer.passed, "champion": serving, "recorded_at": at.isoformat()})
+    say(f"champion: {serving}")
+
+
+def forecasts_of(table: pa.Table) -> HoldoutForecasts:
+    """A table of hold-out forecasts as columns, by match id."""
+    order = np.argsort(table["match_id"].to_numpy())
+    probs = np.column_stack([table[name].to_numpy() for name in FORECAST_COLUMNS])
+    return HoldoutForecasts(
+        table["match_id"].to_numpy()[order], probs[order], table["outcome"].to_numpy().astype(np.int64)[order]
+    )
+
+
+def _unseen_forecasts(registry: MlflowRegistry, champion: RegisteredVersion) -> list[HoldoutForecasts]:
+    """The champion's forecasts of matches it had not seen: its own hold-out, and ours after its training ended."""
+    found = []
+    kept = registry.artifact(champion, FORECASTS_IN_RUN)
+    if kept is not None:
+        found.append(forecasts_of(pq.read_table(io.BytesIO(kept))))
+    try:
+        bundle = load_bundle(registry.bundle_files(champion))
+    except BundleBroken as error:
+        say(f"the champion cannot be run by this code, only its recorded forecasts count: {error}")
+        return found
+    holdout = read_parquet(HOLDOUT)
+    seen_until = int(datetime.fromisoformat(bundle.manifest.trained_until).timestamp())
+    later = holdout.filter(pa.array(holdout["day"].to_numpy() > seen_until))
+    if len(later) and set(bundle.contract.names) <= set(later.column_names):
+        probs = bundle.predict(rows_of(later, bundle.contract))
+        outcomes = later["outcome"].to_numpy().astype(np.int64)
+        found.append(HoldoutForecasts(later["match_id"].to_numpy(), probs, outcomes))
+    return found
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,117 @@
+"""Stage: training part, hold-out, and walk-forward folds inside the training part; all by time."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from matchcast.errors import BadInput
+from matchcast.features.columns import DAY_SECONDS
+from pipeline.files import read_parquet, write_json, write_parquet
+from pipeline.params import Split, read_params
+from pipeline.paths import FEATURES_FINISHED, FOLDS, HOLDOUT, TRAIN
+from pipeline.stage import run_stage, say
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Train on days before `validate_from`, validate on days from it and before `validate_until`."""
+
+    train_from: date
+    validate_from: date
+    validate_until: date
+    train_matches: int
+    validate_matches: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """First days of the parts, which rows are in them, and the folds.
+
+    Attributes:
+        train, holdout: bool a row; rows before `train_from` are in neither.
+    """
+
+    train_from: date
+    holdout_from: date
+    train: NDArray[np.bool_]
+    holdout: NDArray[np.bool_]
+    folds: tuple[Fold, ...]
+
+
+def main() -> None:
+    """Read data/features/finished.parquet, write data/splits."""
+    rows = read_parquet(FEATURES_FINISHED)
+    parts = split(rows["day"].to_numpy(), read_params().split)
+    write_parquet(TRAIN, rows.filter(pa.array(parts.train)))
+    write_parquet(HOLDOUT, rows.filter(pa.array(parts.holdout)))
+    write_json(
+        FOLDS,
+        {
+            "train_from": parts.train_from.isoformat(),
+            "holdout_from": parts.holdout_from.isoformat(),
+            "train_matches": int(parts.train.sum()),
+            "holdout_matches": int(parts.holdout.sum()),
+            "folds": [
+                {name: v.isoformat() if isinstance(v, date) else v for name, v in asdict(fold).items()}
+                for fold in parts.folds
+            ],
+        },
+    )
+    say(
+        f"training {parts.train.sum()} matches from {parts.train_from}, "
+        f"hold-out {parts.holdout.sum()} from {parts.holdout_from}, {len(parts.folds)} folds"
+    )
+
+
+def split(day: NDArray[np.int64], params: Split) -> Parts:
+    """Cut by day.
+
+    Args:
+        day: seconds since 1970 of each match's day.
+    Raises:
+        BadInput: the training part or the hold-out would be empty.
+    """
+    if len(day) == 0:
+        raise BadInput("split: there are no finished matches; run `matchcast ingest`, then `matchcast export`", "split")
+    train_from = max(params.first_day, _date(int(day.min())) + timedelta(days=params.warm_up_days))
+    holdout_from = params.holdout_from or _date(int(day.max())) - timedelta(days=params.holdout_days - 1)
+    train = (day >= _seconds(train_from)) & (day < _seconds(holdout_from))
+    holdout = day >= _seconds(max(train_from, holdout_from))
+    if not train.any() or not holdout.any():
+        raise BadInput(
+            f"split: {int(train.sum())} matches to train on ({train_from} to {holdout_from}), {int(holdout.sum())} in the "
+            f"hold-out; matches run from {_date(int(day.min()))} to {_date(int(day.max()))}: correct first_day, "
+            "warm_up_days, holdout_from or holdout_days in params.yaml, or load more matches",
+            "split",
+        )
+    folds = (_fold(day, train_from, holdout_from, years) for years in range(params.folds, 0, -1))
+    return Parts(
+        train_from, holdout_from, train, holdout, tuple(f for f in folds if f.train_matches and f.validate_matches)
+    )
+
+
+def _fold(day: NDArray[np.int64], train_from: date, holdout_from: date, years_before: int) -> Fold:
+    start, end = _years_before(holdout_from, years_before), _years_before(holdout_from, years_before - 1)
+    validating = (day >= _seconds(max(start, train_from))) & (day < _seconds(end))
+    training = (day >= _seconds(train_from)) & (day < _seconds(start))
+    return Fold(train_from, start, end, int(training.sum()), int(validating.sum()))
+
+
+def _years_before(day: date, years: int) -> date:
+    """The same day some years before; 29 February becomes the 28th."""
+    return day.replace(year=day.year - years, day=28 if (day.month, day.day) == (2, 29) and years else day.day)
+
+
+def _date(seconds: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=seconds // DAY_SECONDS)
+
+
+def _seconds(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp())
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,32 @@
+"""What an export must be like before anything is made of it."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from great_expectations import expectations as expect
+from great_expectations.expectations.expectation import Expectation
+
+from matchcast.domain.match import MatchStatus
+from pipeline.match_table import KEYS, REQUIRED
+from pipeline.params import RawGate
+
+
+def suite(as_of: datetime, gate: RawGate) -> list[Expectation]:
+    """Required columns, keys that are known and unique, dates within bounds, known status.
+
+    Args:
+        as_of: the export's; the last day allowed lies `horizon_days` after it.
+    """
+    first = datetime.combine(gate.first_day, time(), UTC)
+    return [
+        expect.ExpectTableRowCountToBeBetween(min_value=1),
+        *(expect.ExpectColumnToExist(column=name) for name in REQUIRED),
+        *(expect.ExpectColumnValuesToNotBeNull(column=name) for name in (*KEYS, "match_day", "status")),
+        expect.ExpectColumnValuesToBeUnique(column="match_id"),
+        expect.ExpectCompoundColumnsToBeUnique(
+            column_list=["tournament_id", "home_team_id", "away_team_id", "match_day"]
+        ),
+        expect.ExpectColumnValuesToBeBetween(
+            column="kickoff_at", min_value=first, max_value=as_of + timedelta(days=gate.horizon_days)
+        ),
+        expect.ExpectColumnValuesToBeInSet(column="status", value_set=[int(status) for status in MatchStatus]),
+    ]
