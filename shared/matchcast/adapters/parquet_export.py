@@ -26,11 +26,11 @@ _NO_STATS: Final = MatchStats()
 _PRICES: Final = [(moment.value, bookmaker) for moment in OddsMoment for bookmaker in BOOKMAKERS]
 
 
-def _required(name: str, kind: pa.DataType) -> pa.Field[Any]:
+def _required(name: str, kind: pa.DataType) -> "pa.Field[Any]":
     return pa.field(name, kind, nullable=False)
 
 
-def _optional(name: str, kind: pa.DataType) -> pa.Field[Any]:
+def _optional(name: str, kind: pa.DataType) -> "pa.Field[Any]":
     return pa.field(name, kind)
 
 

@@ -1,9 +1,9 @@
 """Which club a source's name means.
 
-A name settled before stays settled. Otherwise it is the club that goes by the same name once case, accents, punctuation
-and club tokens are set aside, if there is exactly one, the two never meet in one tournament and season, and the source
-has no other name for it. Otherwise similar names of known clubs are proposed and the rows wait for a decision. A name
-like no other is a new club.
+A name settled before stays settled. Otherwise it is the club that goes by the same name but for case, accents,
+punctuation and FC; or once all club tokens are set aside, if there is exactly one, the two never meet in one tournament
+and season, and the source has no other name for it. Otherwise similar names of known clubs are proposed and the rows
+wait for a decision. A name like no other is a new club.
 """
 
 from collections import defaultdict
@@ -244,8 +244,9 @@ class _Country:
         if len(found) != 1:
             return None
         (team_id,) = found
-        other_names = {plain_name(called) for called in self.called[team_id]} - {plain_name(name)}
-        return None if other_names or self.met[team_id] & seasons else team_id
+        if plain_name(name) in map(plain_name, self.names[team_id]):
+            return team_id
+        return None if self.called[team_id] or self.met[team_id] & seasons else team_id
 
     def _proposals(self, name: str, seasons: set[tuple[str, int]]) -> tuple[str, ...]:
         spellings = {

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -13,7 +14,7 @@ from matchcast.domain.match import MatchStats, Odds, OddsMoment
 from matchcast.domain.merging import StoredMatch
 from matchcast.ports import Contents, FullMatch
 
-_ROWS_AT_ONCE = 10_000
+_STREAMED: Final = {"yield_per": 10_000}
 
 
 class SqlContents:
@@ -31,11 +32,11 @@ class SqlContents:
 
 
 def _matches(connection: Connection) -> Iterator[FullMatch]:
-    streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
     order = (matches.c.kickoff_at, matches.c.id)
     prices = select(odds).join(matches, matches.c.id == odds.c.match_id)
     by_match = groupby(
-        streaming.execute(prices.order_by(*order, odds.c.bookmaker, odds.c.moment)), key=lambda row: row.match_id
+        connection.execute(prices.order_by(*order, odds.c.bookmaker, odds.c.moment), execution_options=_STREAMED),
+        key=lambda row: row.match_id,
     )
     next_id, group = next(by_match, (None, iter(())))
     width = len(StoredMatch._fields)
@@ -43,7 +44,7 @@ def _matches(connection: Connection) -> Iterator[FullMatch]:
     query = select(*columns, match_stats).join_from(
         matches, match_stats, match_stats.c.match_id == matches.c.id, isouter=True
     )
-    for row in streaming.execute(query.order_by(*order)):
+    for row in connection.execute(query.order_by(*order), execution_options=_STREAMED):
         match = stored_match(row[:width])
         stats = None if row[width] is None else MatchStats._make(row[width + 1 :])
         told: tuple[Odds, ...] = ()

@@ -38,7 +38,7 @@ class Database:
     @property
     def place(self) -> str:
         """Where it is, for messages; no password."""
-        return self.url.render_as_string(hide_password=True)
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
 
     @property
     def file(self) -> Path | None:
@@ -55,6 +55,10 @@ class Database:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def close(self) -> None:
+        """Give back every connection; the next use opens new ones."""
+        self.engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -142,7 +142,7 @@ def _merge_clubs(connection: Connection, old: str, new: str) -> int:
 def _stored(connection: Connection, told_in: set[str]) -> Iterator[StoredMatch]:
     columns = [matches.c[name] for name in StoredMatch._fields]
     chosen = select(*columns).where(matches.c.tournament_id.in_(sorted(told_in)))
-    for row in connection.execution_options(yield_per=10_000).execute(chosen):
+    for row in connection.execute(chosen, execution_options={"yield_per": 10_000}):
         yield stored_match(row)
 
 

@@ -49,7 +49,7 @@ def migrate(url: str) -> Migrated:
             f"database {database.place}: {error}; update Matchcast to the version that made it"
         ) from error
     finally:
-        database.engine.dispose()
+        database.close()
     head = ScriptDirectory.from_config(config).get_current_head()
     assert head is not None
     return Migrated(before, head)

@@ -1,0 +1,71 @@
+"""Fixtures that several folders of tests use."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.migrate import migrate
+from tests.services.postgres import private_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of this session, as a URL without database."""
+    with private_postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: str) -> str:
+    """The name of a PostgreSQL database with the tables, to copy from."""
+    _create(postgres, "CREATE DATABASE migrated")
+    migrate(f"{postgres}/migrated")
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the tables, to copy from."""
+    file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database with the tables, once on each kind."""
+    if request.param == "sqlite":
+        file = tmp_path / "matchcast.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
+        return f"sqlite:///{file}"
+    server = request.getfixturevalue("postgres")
+    name = f"test_{uuid4().hex}"
+    _create(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('migrated_postgres')}")
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh database, once on each kind."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of third-party data, for tests that only make sense on the real thing."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no third-party data at ../shared/data")
+    return folder
+
+
+def _create(server: str, statement: str) -> None:
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(statement.encode())

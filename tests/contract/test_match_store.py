@@ -1,0 +1,158 @@
+"""Loads of matches, on both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.match_store import SqlMatchStore
+from matchcast.adapters.database.tables import match_stats, matches, odds, teams
+from matchcast.domain.match import MatchStats, MatchStatus, Odds, OddsMoment
+from matchcast.errors import BadInput, Unavailable
+from matchcast.ports import AliasStatus, ResolvedMatch, TeamAlias, TeamRecord
+from tests.contract.matches import ALIASES, KICKOFF, LATER, NOW, TEAMS, fixture, told
+
+
+@pytest.fixture
+def store(database: Database) -> SqlMatchStore:
+    stored = SqlMatchStore(database)
+    stored.load([], TEAMS, ALIASES, NOW)
+    return stored
+
+
+def test_what_is_loaded_can_be_read_back_exactly(store: SqlMatchStore, database: Database) -> None:
+    kickoff_at = datetime(2025, 3, 1, 15, 0, 0, 1, tzinfo=UTC)
+    report = store.load([told(kickoff_at=kickoff_at)], [], [], NOW)
+    assert (report.matches, report.stats, report.odds) == ((1, 0, 0), (1, 0, 0), (2, 0, 0))
+    with database.reading() as connection:
+        match = connection.execute(select(matches)).one()
+        stats = connection.execute(select(match_stats)).one()
+        prices = connection.execute(select(odds).order_by(odds.c.moment)).all()
+    assert match.kickoff_at == kickoff_at
+    assert match.kickoff_at.tzinfo is UTC
+    assert (match.ingested_at, match.updated_at, match.match_day.isoformat()) == (NOW, NOW, "2025-03-01")
+    assert (match.home_goals, match.away_goals, match.status, match.region) == (2, 1, 6, "england")
+    assert (stats.home_shots, stats.away_shots, stats.home_corners) == (10, 4, None)
+    assert prices[0][3:] == (1.85, 3.5, 0.1 + 4.2, KICKOFF)
+    assert prices[1].away == 4.333333333333333
+
+
+def test_the_same_load_again_changes_nothing_and_says_so(store: SqlMatchStore, database: Database) -> None:
+    rows = [told(), fixture("Chelsea", "Everton"), told("Everton", "Arsenal", stats=None)]
+    store.load(rows, [], [], NOW)
+    report = store.load(rows, [], [], LATER)
+    assert (report.matches, report.stats, report.odds) == ((0, 0, 3), (0, 0, 1), (0, 0, 4))
+    with database.reading() as connection:
+        assert set(connection.execute(select(matches.c.updated_at)).scalars()) == {NOW}
+
+
+def test_a_correction_by_the_same_source_counts_as_an_update(store: SqlMatchStore, database: Database) -> None:
+    store.load([told()], [], [], NOW)
+    corrected = told(
+        home_goals=3,
+        stats=MatchStats(home_shots=11, home_corners=5),
+        odds=(Odds("B365", OddsMoment.OPENING, 2.0, 3.4, 4.0), Odds("PS", OddsMoment.OPENING, 2.0, 3.5, 4.1)),
+    )
+    report = store.load([corrected], [], [], LATER)
+    assert (report.matches, report.stats, report.odds) == ((0, 1, 0), (0, 1, 0), (1, 1, 0))
+    with database.reading() as connection:
+        stats = connection.execute(select(match_stats)).one()
+        assert connection.execute(select(matches.c.home_goals, matches.c.updated_at)).one() == (3, LATER)
+    assert (stats.home_shots, stats.away_shots, stats.home_corners) == (11, 4, 5)
+
+
+def test_another_source_gives_a_fixture_its_result(store: SqlMatchStore, database: Database) -> None:
+    store.load([fixture()], [], [], NOW)
+    midnight = KICKOFF.replace(hour=0)
+    result = told(source="other", source_id="77", kickoff_at=midnight, kickoff_known=False)
+    report = store.load([result], [], [], LATER)
+    assert report.matches == (0, 1, 0)
+    with database.reading() as connection:
+        match = connection.execute(select(matches)).one()
+    assert (match.source, match.source_id, match.home_goals, match.status) == ("other", "77", 2, 6)
+    assert (match.kickoff_at, match.kickoff_known) == (KICKOFF, True)
+    again = store.load([fixture()], [], [], LATER)
+    assert again.matches == (0, 0, 1)
+
+
+def test_another_source_fills_gaps_but_overrules_nothing(store: SqlMatchStore, database: Database) -> None:
+    store.load([told()], [], [], NOW)
+    other = told(
+        source="other",
+        stats=MatchStats(home_shots=99, home_corners=7),
+        odds=(Odds("B365", OddsMoment.OPENING, 9.0, 9.0, 9.0), Odds("WH", OddsMoment.OPENING, 2.0, 3.0, 4.0)),
+    )
+    report = store.load([other], [], [], LATER)
+    assert (report.matches, report.stats, report.odds) == ((0, 0, 1), (0, 1, 0), (1, 0, 1))
+    with database.reading() as connection:
+        stats = connection.execute(select(match_stats)).one()
+        price = connection.execute(select(odds.c.home).where(odds.c.bookmaker == "B365").order_by(odds.c.home)).first()
+    assert (stats.home_shots, stats.home_corners) == (10, 7)
+    assert price is not None
+    assert price.home == 1.85
+
+
+def test_a_moved_match_keeps_its_id(store: SqlMatchStore, database: Database) -> None:
+    store.load([fixture(source_id="round 3")], [], [], NOW)
+    with database.reading() as connection:
+        first = connection.execute(select(matches.c.id)).scalar_one()
+    moved = KICKOFF + timedelta(days=30)
+    report = store.load([fixture(source_id="round 3", kickoff_at=moved)], [], [], LATER)
+    assert report.matches == (0, 1, 0)
+    with database.reading() as connection:
+        assert connection.execute(select(matches.c.id, matches.c.kickoff_at)).one() == (first, moved)
+
+
+def test_refused_rows_are_told_with_their_place_and_the_rest_is_loaded(store: SqlMatchStore) -> None:
+    rows = [told(), told(source_id="twice", line=9), told("Everton", "Arsenal", tournament="mars:league")]
+    report = store.load(rows, [], [], NOW)
+    assert report.matches == (1, 0, 0)
+    assert [refusal.position for refusal in report.refused] == [1, 2]
+    assert "told on line 1" in report.refused[0].reason
+    assert "mars:league" in report.refused[1].reason
+
+
+def test_a_load_that_fails_half_way_leaves_nothing(database: Database) -> None:
+    store = SqlMatchStore(database)
+    unknown_club = ResolvedMatch(told().told, "england:arsenal", "england:nobody")
+    with pytest.raises(Unavailable, match=r"(?i)foreign key"):
+        store.load([told("Chelsea", "Everton"), unknown_club], TEAMS, ALIASES, NOW)
+    assert store.teams() == []
+    with database.reading() as connection:
+        assert connection.execute(select(matches)).all() == []
+
+
+def test_a_decision_can_make_two_clubs_one(store: SqlMatchStore, database: Database) -> None:
+    store.load([told("Chelsea", "Everton")], [], [], NOW)
+    alias = TeamAlias("test", "england", "Everton", "england:arsenal", AliasStatus.CONFIRMED, (), LATER)
+    assert store.decide(alias, None, "england:everton") == 1
+    with database.reading() as connection:
+        assert connection.execute(select(matches.c.away_team_id)).scalar_one() == "england:arsenal"
+        assert "england:everton" not in connection.execute(select(teams.c.id)).scalars().all()
+    assert alias in store.aliases()
+
+
+def test_two_clubs_that_played_the_same_match_cannot_become_one(store: SqlMatchStore) -> None:
+    store.load([told("Arsenal", "Chelsea"), told("Everton", "Chelsea")], [], [], NOW)
+    alias = TeamAlias("test", "england", "Everton", "england:arsenal", AliasStatus.CONFIRMED, (), LATER)
+    with pytest.raises(BadInput, match=r"team_id: .*same day"):
+        store.decide(alias, None, "england:everton")
+    assert len(store.teams()) == 3
+
+
+def test_a_name_that_waits_is_remembered_with_its_proposals(store: SqlMatchStore) -> None:
+    waiting = TeamAlias("test", "england", "Arsenol", None, AliasStatus.REVIEW, ("england:arsenal", "x"), None)
+    store.load([], [], [waiting], NOW)
+    assert waiting in store.aliases()
+    made = TeamRecord("england:arsenol", "Arsenol", "england")
+    settled = waiting._replace(team_id=made.team_id, status=AliasStatus.CONFIRMED, proposals=(), decided_at=LATER)
+    store.decide(settled, made, None)
+    assert settled in store.aliases()
+    assert made in store.teams()
+
+
+def test_a_status_other_than_finished_is_kept(store: SqlMatchStore, database: Database) -> None:
+    store.load([fixture(status=MatchStatus.POSTPONED)], [], [], NOW)
+    with database.reading() as connection:
+        assert connection.execute(select(matches.c.status)).scalar_one() == MatchStatus.POSTPONED
