@@ -100,8 +100,8 @@ def readiness(scope: Scope, name: str, checks: Checks) -> Response:
     """200, or 503 with what is missing."""
     lacking = missing(checks)
     if lacking:
-        detail = "; ".join(f"{what}: {reason}" for what, reason in lacking.items())
-        errors = [{"field": what, "detail": reason} for what, reason in lacking.items()]
+        errors = [{"field": what, "detail": f"{what}: {reason}"} for what, reason in lacking.items()]
+        detail = "; ".join(error["detail"] for error in errors)
         return problem(scope, 503, detail, type_="not-ready", headers={"Retry-After": "1"}, errors=errors)
     return Response(f'{{"status":"ready","function":"{name}"}}', media_type="application/json")
 

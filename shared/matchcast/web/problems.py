@@ -168,6 +168,8 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     if kind == "json_invalid":
         reason = f"is not JSON ({fault['ctx']['error']} at character {fault['loc'][-1]}); send a JSON object"
         field = "body"
+    elif kind == "model_attributes_type":
+        reason = "is no JSON object; send one, with Content-Type: application/json"
     elif kind == "missing":
         reason = "is missing; add it"
     elif kind == "extra_forbidden":

@@ -1,0 +1,232 @@
+"""The manifests on one machine."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from functions.lookup.main import app as lookup_app
+from functions.predict_sync.main import app as predict_sync_app
+from knative.local.manifests import BASE, read_manifests
+from knative.local.routing import Routes
+from knative.local.runtime import local_runtime
+from matchcast.errors import BadInput
+from tests.entrypoints import house
+from tests.entrypoints.house import House
+from tests.entrypoints.served import served
+from tests.entrypoints.test_predict_sync import PAIRING, assert_problem
+
+HEALTH = {"/livez", "/readyz", "/healthcheck/", "/metrics"}
+
+
+@pytest.fixture
+def local(furnished: House) -> Iterator[httpx.Client]:
+    with served(local_runtime(read_manifests()), furnished.key("predict")) as client:
+        yield client
+
+
+def routes() -> Routes:
+    return Routes(read_manifests().routes)
+
+
+def functions(furnished: House) -> dict[str, Any]:
+    """What each Service's function documents, but for health: (method, path)."""
+    apps = {"predict-sync": predict_sync_app(), "lookup": lookup_app()}
+    return {
+        name: {
+            (m.upper(), p) for p, operations in app.openapi()["paths"].items() if p not in HEALTH for m in operations
+        }
+        for name, app in apps.items()
+    }
+
+
+def sample(path: str) -> str:
+    return re.sub(r"\{\w+\}", "123", path)
+
+
+def test_every_route_of_a_function_is_in_the_manifest(furnished: House) -> None:
+    for name, documented in functions(furnished).items():
+        for method, path in documented:
+            for variant in (sample(path).rstrip("/"), sample(path).rstrip("/") + "/"):
+                assert routes().service_for(method, variant) == name, (method, variant)
+
+
+def test_every_route_of_the_manifest_is_in_a_function(furnished: House) -> None:
+    documented = functions(furnished)
+    for route in routes().all:
+        answered = [
+            path
+            for method, path in documented[route.service]
+            if method == route.method and (route.takes_path(sample(path)) or route.path == path.rstrip("/"))
+        ]
+        assert answered, route
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "service"),
+    [
+        ("POST", "/predict", "predict-sync"),
+        ("POST", "/predict/", "predict-sync"),
+        ("POST", "/predict/1", None),
+        ("GET", "/predict", "lookup"),
+        ("GET", "/predict/1", "lookup"),
+        ("GET", "/predict/model/info", "predict-sync"),
+        ("GET", "/predict/model", "lookup"),
+        ("GET", "/predictions", None),
+        ("GET", "/matches/", "lookup"),
+        ("DELETE", "/matches/", None),
+    ],
+)
+def test_the_most_specific_route_wins(method: str, path: str, service: str | None) -> None:
+    assert routes().service_for(method, path) == service
+
+
+def test_all_functions_answer_on_one_port(local: httpx.Client) -> None:
+    match = next(f for f in house.fixtures() if f.kickoff_at > house.NOW).match_id
+    assert local.post("/predict/", json={"match_id": match}).json()["ledger"] == "written"
+    assert local.get(f"/predict/{match}").json()["cause"] == "new_results"
+    assert local.get("/predict/model/info").json()["run_id"] == "run1"
+    assert local.get("/matches").json()["items"]
+
+
+def test_what_is_not_routed_is_not_served(local: httpx.Client) -> None:
+    assert_problem(local.get("/nothing"), 404)
+    answer = local.delete("/predict/")
+    assert_problem(answer, 405, None, "GET, POST")
+    assert answer.headers["allow"] == "GET, POST"
+
+
+def test_health_covers_all_functions(furnished: House) -> None:
+    with served(local_runtime(read_manifests())) as client:
+        assert client.get("/readyz").status_code == 200
+    (furnished.folder / "objects" / "models" / "champion.json").unlink()
+    with served(local_runtime(read_manifests())) as client:
+        assert client.get("/livez").status_code == 200
+        for path in ("/readyz", "/healthcheck/"):
+            body = assert_problem(client.get(path), 503, "predict-sync model")
+            assert len(body["errors"]) == 1
+
+
+def test_metrics_of_all_functions_are_one_exposition(local: httpx.Client) -> None:
+    local.post("/predict/", json=PAIRING)
+    local.get("/predict/1")
+    text = local.get("/metrics").text
+    assert 'prediction_requests_total{function="predict-sync",source="sync"} 1.0' in text
+    assert 'http_requests_total{function="lookup",method="GET",path="/predict/{match_id}",status="404"} 1.0' in text
+    assert text.count("# TYPE http_requests_total counter") == 1
+
+
+def test_one_document_describes_exactly_the_routes(local: httpx.Client, furnished: House) -> None:
+    document = local.get("/openapi.json").json()
+    described = {(m.upper(), p) for p, o in document["paths"].items() if p not in HEALTH for m in o}
+    assert described == set().union(*functions(furnished).values())
+    assert document["openapi"].startswith("3.1")
+    text = yaml.safe_dump(document)
+    for reference in set(re.findall(r"#/components/(\w+)/([\w.-]+)", text)):
+        assert reference[1] in document["components"][reference[0]]
+    assert local.get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("lookup.yaml", "matchcast.org/function: lookup>x: y", "add the label matchcast.org/function"),
+        ("routes.yaml", "name: lookup\n          port>name: nobody\n          port", "there is no Service nobody"),
+        ("routes.yaml", "PathPrefix>Regex", "routes.yaml"),
+        ("kustomization.yaml", "lookup.yaml>absent.yaml", "absent.yaml: cannot be read"),
+        ("kustomization.yaml", "resources:>resources: {", "kustomization.yaml: cannot be read"),
+    ],
+)
+def test_a_manifest_that_is_not_right_is_named(tmp_path: Path, name: str, change: str, words: str) -> None:
+    for file in BASE.glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text())
+    old, new = change.split(">")
+    text = (tmp_path / name).read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new))
+    with pytest.raises(BadInput, match=words):
+        for service in read_manifests(tmp_path).services:
+            assert service.function
+
+
+@contextmanager
+def running(environment: dict[str, str], *command: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """A process that listens on a free port, ready, and a client for it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *(part.format(port=port) for part in command)],
+        env={**os.environ, **environment, "PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            wait_until_ready(process, client)
+            yield process, client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("the process did not get ready")
+
+
+@pytest.mark.parametrize(
+    "command", [("knative.local", "--port", "{port}"), ("functions.predict_sync",), ("functions.lookup",)]
+)
+def test_each_entry_point_runs_and_stops_on_sigterm(furnished: House, command: tuple[str, ...]) -> None:
+    with running(furnished.environment, *command) as (process, client):
+        assert client.get("/livez").json()["status"] == "alive"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_sigterm_lets_requests_in_flight_finish(furnished: House) -> None:
+    """A request whose body is still being sent when SIGTERM comes is answered; new connections are refused."""
+    key = furnished.key("predict")
+    body = (
+        b'{"home_team": "Gate", "away_team": "Westfield", "tournament": "Premier League", "kickoff_at": "2025-03-09"}'
+    )
+    with running(furnished.environment, "functions.predict_sync") as (process, client):
+        address = (client.base_url.host, client.base_url.port or 0)
+
+        def slowly() -> Iterator[bytes]:
+            yield body[:20]
+            process.send_signal(signal.SIGTERM)
+            wait_until_refused(address)
+            yield body[20:]
+
+        answer = client.post("/predict/", content=slowly(), headers={"X-API-Key": key})
+        assert answer.status_code == 200
+        assert answer.json()["ledger"] == "written"
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def wait_until_refused(address: tuple[str, int]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(address, 1).close()
+        except OSError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the server goes on taking connections")

@@ -1,0 +1,293 @@
+"""POST /predict/ and GET /predict/model/info."""
+
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from functions.predict_sync.main import app
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.ledger import SqlLedger
+from matchcast.model.bundle import load_bundle
+from matchcast.usecases.champion import CHAMPION_KEY
+from tests.entrypoints import house
+from tests.entrypoints.house import House
+from tests.entrypoints.served import served
+
+PAIRING = {
+    "home_team": "Gate",
+    "away_team": "Westfield",
+    "tournament": "Premier League",
+    "kickoff_at": "2025-03-09T15:00:00Z",
+}
+
+
+def assert_problem(answer: httpx.Response, status: int, field: str | None = None, words: str = "") -> dict[str, Any]:
+    """The answer is problem+json with this status, naming this field and holding these words."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["type"].startswith("urn:matchcast:problem:")
+    assert body["title"]
+    assert body["instance"] == answer.request.url.path
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert words in body["detail"]
+    assert "Traceback" not in answer.text
+    if field is not None:
+        assert field in [error["field"] for error in body["errors"]]
+        assert all(error["detail"].startswith(error["field"]) for error in body["errors"])
+    return body
+
+
+def test_a_pairing_is_forecast_with_all_that_is_needed_to_make_it_again(
+    predict_sync: httpx.Client, furnished: House
+) -> None:
+    answer = predict_sync.post("/predict/", json=PAIRING)
+    assert answer.status_code == 200
+    body = answer.json()
+    bundle = load_bundle(house.bundle_files(1))
+    assert body["fixture"]["home_team"] == {"id": "england:northgate-united", "name": "Northgate United"}
+    assert (body["model_version"], body["run_id"]) == (bundle.version, bundle.run_id)
+    assert body["snapshot"]["hash"] == house.passed().state.hash
+    assert body["snapshot"]["age_seconds"] == pytest.approx(9 * 3600, abs=120)
+    assert sum(body["probabilities"].values()) == pytest.approx(1)
+    assert body["predicted"] == max(body["probabilities"], key=body["probabilities"].get)
+    assert body["ledger"] == "written"
+    row = SqlLedger(Database(furnished.database_url)).find(body["forecast_id"])
+    assert row is not None
+    assert row.forecast.probabilities._asdict() == body["probabilities"]
+    assert row.forecast.as_of.isoformat().replace("+00:00", "Z") == body["as_of"]
+
+
+def test_a_known_fixture_is_forecast_by_its_id(predict_sync: httpx.Client) -> None:
+    fixture = next(f for f in house.fixtures() if f.kickoff_at > house.NOW)
+    answer = predict_sync.post("/predict", json={"match_id": fixture.match_id})
+    assert answer.status_code == 200
+    assert answer.json()["fixture"]["match_id"] == fixture.match_id
+
+
+def test_the_model_in_use_is_described(predict_sync: httpx.Client, furnished: House) -> None:
+    answer = predict_sync.get("/predict/model/info")
+    body = answer.json()
+    assert (body["name"], body["aliases"], body["loaded"]) == ("matchcast", ["champion"], True)
+    assert (body["run_id"], body["trained_until"]) == ("run1", "2025-02-28")
+    known = {"If-None-Match": answer.headers["etag"]}
+    assert predict_sync.get("/predict/model/info", headers=known).status_code == 304
+    furnished.promote(2)
+    time.sleep(1.1)
+    assert predict_sync.get("/predict/model/info", headers=known).json()["run_id"] == "run2"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field", "words"),
+    [
+        (PAIRING | {"home_team": "Nortgate"}, 404, "home_team", "did you mean Northgate United"),
+        (PAIRING | {"tournament": "Serie A"}, 404, "tournament", "known are england:premier-league"),
+        (PAIRING | {"kickoff_at": "2025-02-30"}, 422, "kickoff_at", "is no date that exists"),
+        (PAIRING | {"kickoff_at": "soon"}, 422, "kickoff_at", "is no date that exists"),
+        (PAIRING | {"kickoff_at": "2025-03-09T15:00:00"}, 422, "kickoff_at", "end it with Z"),
+        (PAIRING | {"kickoff_at": 5}, 422, "kickoff_at", "as text"),
+        (PAIRING | {"kickoff_at": "0001-01-01T00:00:00+14:00"}, 422, "kickoff_at", "between 1870 and 2200"),
+        (PAIRING | {"kickoff_at": "2025-02-01"}, 422, "kickoff_at", "before kick-off"),
+        (PAIRING | {"kickoff_at": "2027-01-01"}, 422, "kickoff_at", "366 days"),
+        (PAIRING | {"away_team": "northgate utd"}, 422, "away_team", "two different clubs"),
+        (PAIRING | {"season": 1999}, 422, "season", "2024 or 2025"),
+        (PAIRING | {"home_elo": 1500}, 422, "home_elo", "leave it out"),
+        (PAIRING | {"home_team": " "}, 422, "home_team", "at least 1 character"),
+        (PAIRING | {"home_team": "x" * 201}, 422, "home_team", "at most 200"),
+        ({k: v for k, v in PAIRING.items() if k != "kickoff_at"}, 422, "body", "add kickoff_at"),
+        ({"match_id": 1}, 404, None, "GET /predict/ lists"),
+        ({"match_id": "1"}, 422, "match_id", "integer"),
+        ({"match_id": 2**60}, 422, "match_id", "less than"),
+        ({"match_id": 1, "home_team": "Gate"}, 422, "body", "leave out home_team"),
+        ([], 422, "body", "is no JSON object"),
+        ({}, 422, "body", "give match_id, or home_team"),
+    ],
+)
+def test_bad_input_names_field_and_remedy(
+    predict_sync: httpx.Client, body: object, status: int, field: str | None, words: str
+) -> None:
+    assert_problem(predict_sync.post("/predict/", json=body), status, field, words)
+
+
+def test_what_is_no_json_is_said_to_be_none(predict_sync: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert_problem(predict_sync.post("/predict/", content=b"{", headers=headers), 422, "body", "is not JSON")
+    assert_problem(predict_sync.post("/predict/", content=b"\xff", headers=headers), 400)
+    assert_problem(predict_sync.post("/predict/"), 422, "body", "is missing")
+    assert_problem(predict_sync.post("/predict/", content=b"{}"), 422, "body", "with Content-Type: application/json")
+
+
+def test_an_oversized_body_is_refused_declared_or_not(predict_sync: httpx.Client) -> None:
+    big = b'{"home_team": "' + b"x" * 300_000 + b'"}'
+    assert_problem(predict_sync.post("/predict/", content=big), 413, None, "send a smaller one")
+    assert_problem(predict_sync.post("/predict/", content=iter([big[:200_000], big[200_000:]])), 413)
+
+
+def test_a_request_without_a_key_or_with_a_wrong_one_is_refused(predict_sync: httpx.Client, furnished: House) -> None:
+    for key in ("", "wrong", "mc_0_0", "\xe9"):
+        answer = predict_sync.post("/predict/", json=PAIRING, headers=[(b"X-API-Key", key.encode("latin-1"))])
+        assert_problem(answer, 401, "X-API-Key", "matchcast keys create")
+        assert answer.headers["www-authenticate"] == "ApiKey"
+
+
+def test_a_key_without_the_scope_is_refused(furnished: House) -> None:
+    with served(app(), furnished.key("ingest")) as client:
+        assert_problem(client.post("/predict/", json=PAIRING), 403, "X-API-Key", "lacks the scope predict")
+
+
+def test_a_request_id_is_echoed_and_a_bad_one_replaced(predict_sync: httpx.Client) -> None:
+    assert predict_sync.get("/livez", headers={"X-Request-ID": "abc-1"}).headers["x-request-id"] == "abc-1"
+    assert predict_sync.get("/livez", headers={"X-Request-ID": "a b"}).headers["x-request-id"] != "a b"
+
+
+def test_the_frameworks_errors_are_problems_too(predict_sync: httpx.Client) -> None:
+    assert_problem(predict_sync.get("/nothing"), 404, None, "/docs lists the routes")
+    answer = predict_sync.get("/predict/")
+    assert_problem(answer, 405)
+    assert answer.headers["allow"] == "POST"
+
+
+def test_health_is_open(predict_sync: httpx.Client) -> None:
+    for path in ("/livez", "/readyz", "/readyz/", "/healthcheck/", "/healthcheck", "/metrics", "/openapi.json"):
+        assert httpx.get(predict_sync.base_url.join(path)).status_code == 200
+
+
+def test_metrics_count_by_route_and_tell_the_model(predict_sync: httpx.Client) -> None:
+    predict_sync.post("/predict/", json=PAIRING)
+    predict_sync.post("/predict", json={})
+    predict_sync.get("/nothing")
+    text = predict_sync.get("/metrics").text
+    version = load_bundle(house.bundle_files(1)).version
+    for line in (
+        'http_requests_total{method="POST",path="/predict/",status="200"} 1.0',
+        'http_requests_total{method="POST",path="/predict/",status="422"} 1.0',
+        'http_requests_total{method="GET",path="unmatched",status="404"} 1.0',
+        'prediction_requests_total{source="sync"} 1.0',
+        "prediction_duration_seconds_count 1.0",
+        f'model_info{{model_name="matchcast",stage="champion",version="{version}"}} 1.0',
+        f"model_registered_at_seconds {house.NOW.timestamp():g}"[:30],
+    ):
+        assert line in text
+
+
+def test_openapi_describes_the_problems(predict_sync: httpx.Client) -> None:
+    document = predict_sync.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    responses = document["paths"]["/predict/"]["post"]["responses"]
+    assert "application/problem+json" in responses["4XX"]["content"]
+    assert document["paths"]["/predict/"]["post"]["security"] == [{"APIKeyHeader": []}]
+
+
+def test_an_instance_without_a_champion_is_alive_and_not_ready(here: House, tmp_path: Path) -> None:
+    here.publish(1, tmp_path)
+    here.fill_database()
+    with served(app(), here.key("predict")) as client:
+        assert client.get("/livez").status_code == 200
+        for path in ("/readyz", "/healthcheck/"):
+            assert_problem(client.get(path), 503, "model", "no champion yet")
+        answer = client.post("/predict/", json=PAIRING)
+        assert_problem(answer, 503, None, "no champion yet: run `make demo` or `matchcast promote VERSION`")
+        assert int(answer.headers["retry-after"]) > 0
+        here.promote(1)
+        time.sleep(1.1)
+        assert client.get("/readyz").status_code == 200
+        assert client.post("/predict/", json=PAIRING).status_code == 200
+
+
+def test_an_instance_with_a_damaged_bundle_says_which_file(furnished: House) -> None:
+    pointer = furnished.promote(2)
+    content = bytearray(furnished.objects.get(f"{pointer.prefix}trees.npz"))
+    content[100] ^= 1
+    furnished.objects.put(f"{pointer.prefix}trees.npz", bytes(content))
+    with served(app(), furnished.key("predict")) as client:
+        assert_problem(client.post("/predict/", json=PAIRING), 503, None, "trees.npz of model bundle")
+
+
+def test_an_instance_with_a_missing_bundle_says_which_file(furnished: House) -> None:
+    pointer = furnished.promote(2)
+    shutil.rmtree(furnished.folder / "objects" / pointer.prefix)
+    with served(app(), furnished.key("predict")) as client:
+        assert_problem(client.post("/predict/", json=PAIRING), 503, None, "is missing: run `matchcast promote")
+
+
+def test_a_warm_instance_answers_without_its_database_and_says_so(furnished: House) -> None:
+    with served(app(), furnished.key("predict")) as client:
+        assert client.post("/predict/", json=PAIRING).json()["ledger"] == "written"
+        with closing(sqlite3.connect(furnished.folder / "matchcast.db")) as connection:
+            connection.execute("ALTER TABLE forecasts RENAME TO gone")
+            connection.execute("ALTER TABLE api_keys RENAME TO gone_too")
+            connection.commit()
+        time.sleep(5.1)  # keys are read again
+        body = client.post("/predict/", json=PAIRING).json()
+        assert (body["ledger"], body["forecast_id"]) == ("behind", None)
+        assert sum(body["probabilities"].values()) == pytest.approx(1)
+
+
+def test_a_cold_instance_starts_from_its_last_copy_while_the_store_is_away(furnished: House) -> None:
+    key = furnished.key("predict")
+    with served(app(), key) as client:
+        first = client.post("/predict/", json=PAIRING).json()
+    shutil.rmtree(furnished.folder / "objects")
+    with served(app(), key) as client:
+        assert client.post("/predict/", json=PAIRING).json()["probabilities"] == first["probabilities"]
+
+
+def test_a_cold_instance_without_store_and_copy_says_so(furnished: House) -> None:
+    shutil.rmtree(furnished.folder / "objects")
+    with served(app(), furnished.key("predict")) as client:
+        assert_problem(client.post("/predict/", json=PAIRING), 503, None, "does not exist")
+
+
+def test_no_request_fails_and_no_answer_is_mixed_while_champions_are_swapped(furnished: House) -> None:
+    """Under load, each answer's probabilities are those of the version it names."""
+    expected: dict[str, Any] = {}
+    answers: list[httpx.Response] = []
+    stop = False
+
+    def load(client: httpx.Client) -> None:
+        with httpx.Client(base_url=client.base_url, headers=client.headers) as own:
+            while not stop:
+                answers.append(own.post("/predict/", json=PAIRING))
+
+    with served(app(), furnished.key("predict")) as client:
+        body = client.post("/predict/", json=PAIRING).json()
+        expected[body["model_version"]] = body["probabilities"]
+        threads = [Thread(target=load, args=(client,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for seed in (2, 3, 1):
+            furnished.promote(seed)
+            version = load_bundle(house.bundle_files(seed)).version
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                body = client.post("/predict/", json=PAIRING).json()
+                if body["model_version"] == version:
+                    break
+            assert body["model_version"] == version
+            expected[version] = body["probabilities"]
+        stop = True
+        for thread in threads:
+            thread.join()
+    assert len(expected) == 3
+    assert {answer.status_code for answer in answers} == {200}
+    bodies = [answer.json() for answer in answers]
+    assert {body["model_version"] for body in bodies} == set(expected)
+    assert all(body["probabilities"] == expected[body["model_version"]] for body in bodies)
+
+
+def test_a_broken_promotion_leaves_the_old_champion_serving(furnished: House) -> None:
+    with served(app(), furnished.key("predict")) as client:
+        before = client.post("/predict/", json=PAIRING).json()
+        furnished.objects.put(CHAMPION_KEY, b'{"version": "half')
+        time.sleep(1.1)
+        after = client.post("/predict/", json=PAIRING)
+        assert after.status_code == 200
+        assert after.json()["model_version"] == before["model_version"]

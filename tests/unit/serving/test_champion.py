@@ -1,0 +1,194 @@
+"""The champion and the published snapshot in the object store, whole and damaged."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from matchcast.adapters.objects_cache import CachedObjects
+from matchcast.adapters.snapshot_file import open_snapshot
+from matchcast.adapters.watched import Watched
+from matchcast.errors import BundleBroken, SnapshotBroken, Unavailable
+from matchcast.model.bundle import SERVED_FILES
+from matchcast.usecases.champion import CHAMPION_KEY, Champion, load_champion, set_champion
+from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
+from tests.entrypoints import house
+from tests.entrypoints.house import House
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def open_published(here: House) -> Published:
+    cached = CachedObjects(here.objects, here.cache)
+    return load_snapshot(cached, lambda key, sha: open_snapshot(cached.file(key, sha)))
+
+
+def test_a_promoted_bundle_is_the_champion(here: House) -> None:
+    pointer = here.promote(1)
+    champion = load_champion(here.objects)
+    assert (champion.bundle.version, champion.pointer) == (pointer.version, pointer)
+
+
+def test_no_champion_says_how_to_get_one(here: House) -> None:
+    here.objects.put("other", b"")
+    with pytest.raises(Unavailable, match="no champion yet: run `make demo` or `matchcast promote VERSION`"):
+        load_champion(here.objects)
+
+
+def test_no_store_says_how_to_get_one(here: House) -> None:
+    with pytest.raises(Unavailable, match="make demo"):
+        load_champion(here.objects)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"version": "x"}', b"\xff\xfe"])
+def test_a_half_written_pointer_is_refused(here: House, content: bytes) -> None:
+    here.promote(1)
+    here.objects.put(CHAMPION_KEY, content)
+    with pytest.raises(BundleBroken, match=r"champion\.json cannot be read .* `matchcast promote VERSION`"):
+        load_champion(here.objects)
+    here.objects.put(SNAPSHOT_KEY, content)
+    with pytest.raises(SnapshotBroken, match=r"current\.json cannot be read .* batch_inference"):
+        open_published(here)
+
+
+@pytest.mark.parametrize("name", [*SERVED_FILES, "manifest.json"])
+def test_a_bundle_with_one_byte_changed_is_refused(here: House, name: str) -> None:
+    pointer = here.promote(1)
+    content = bytearray(here.objects.get(pointer.prefix + name))
+    content[len(content) // 2] ^= 1
+    here.objects.put(pointer.prefix + name, bytes(content))
+    with pytest.raises(BundleBroken):
+        load_champion(here.objects)
+
+
+@pytest.mark.parametrize("name", [*SERVED_FILES, "manifest.json"])
+def test_a_missing_file_is_named(here: House, name: str) -> None:
+    pointer = here.promote(1)
+    (here.folder / "objects" / pointer.prefix / name).unlink()
+    with pytest.raises(BundleBroken, match=f"{name} is missing"):
+        load_champion(here.objects)
+
+
+def test_a_broken_bundle_never_becomes_champion(here: House) -> None:
+    before = here.promote(1)
+    files = dict(house.bundle_files(2)) | {"linear.json": b"{}"}
+    with pytest.raises(BundleBroken):
+        set_champion(here.objects, files, "2025-03-01T00:00:00Z", "2025-03-01T00:00:00Z")
+    assert load_champion(here.objects).pointer == before
+    assert all(key.startswith(before.prefix) or key == CHAMPION_KEY for key in here.objects.keys("models/"))
+
+
+def test_a_pointer_to_another_manifest_is_refused(here: House) -> None:
+    here.promote(1)
+    pointer = json.loads(here.objects.get(CHAMPION_KEY)) | {"manifest_sha256": "0" * 64}
+    here.objects.put(CHAMPION_KEY, json.dumps(pointer).encode())
+    with pytest.raises(BundleBroken, match="is not the manifest"):
+        load_champion(here.objects)
+
+
+def test_the_published_snapshot_is_found(here: House, tmp_path: Path) -> None:
+    pointer = here.publish(1, tmp_path)
+    published = open_published(here)
+    assert published.pointer == pointer
+    assert published.snapshot.state_hash == house.passed().state.hash
+
+
+def test_a_missing_snapshot_file_is_named(here: House, tmp_path: Path) -> None:
+    pointer = here.publish(1, tmp_path)
+    (here.folder / "objects" / pointer.key).unlink()
+    with pytest.raises(SnapshotBroken, match=r"which is missing.*batch_inference"):
+        open_published(here)
+
+
+def test_a_pointer_that_describes_another_snapshot_is_refused(here: House, tmp_path: Path) -> None:
+    here.publish(1, tmp_path)
+    pointer = json.loads(here.objects.get(SNAPSHOT_KEY)) | {"model_version": "another"}
+    here.objects.put(SNAPSHOT_KEY, json.dumps(pointer).encode())
+    with pytest.raises(SnapshotBroken, match="is not the snapshot"):
+        open_published(here)
+
+
+def watched(here: House, every: float = 0.0, retry_after: float = 0.0) -> Watched[Champion]:
+    return Watched(here.objects, CHAMPION_KEY, lambda: load_champion(here.objects), every, retry_after)
+
+
+def test_a_new_champion_is_noticed(here: House) -> None:
+    champion = watched(here)
+    here.promote(1)
+    first = champion()
+    assert champion() is first
+    second = here.promote(2)
+    assert champion().pointer == second
+
+
+def test_the_first_champion_is_noticed_by_an_instance_that_started_without(here: House) -> None:
+    champion = watched(here)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="make demo"):
+            champion()
+    here.promote(1)
+    assert champion().bundle.run_id == "run1"
+
+
+def test_the_old_champion_stays_when_the_new_one_is_broken_and_goes_when_it_is_mended(here: House) -> None:
+    champion = watched(here)
+    old = here.promote(1)
+    champion()
+    new = here.promote(2)
+    whole = here.objects.get(new.prefix + "trees.npz")
+    here.objects.put(new.prefix + "trees.npz", whole[:-1])
+    assert champion().pointer == old
+    here.objects.put(new.prefix + "trees.npz", whole)
+    assert champion().pointer == new
+
+
+def test_the_pointer_is_not_looked_at_more_often_than_asked(here: House) -> None:
+    champion = watched(here, every=3600)
+    old = here.promote(1)
+    champion()
+    here.promote(2)
+    assert champion().pointer == old
+
+
+def test_a_failed_swap_waits_before_the_next_try(here: House) -> None:
+    champion = watched(here, retry_after=3600)
+    old = here.promote(1)
+    champion()
+    here.objects.put(CHAMPION_KEY, b"{")
+    assert champion().pointer == old
+    here.promote(2)
+    assert champion().pointer == old
+
+
+def test_others_go_on_with_the_old_champion_while_one_loads_the_new(here: House) -> None:
+    from threading import Event, Thread
+
+    loading, go_on = Event(), Event()
+    loads = 0
+
+    def load() -> Champion:
+        nonlocal loads
+        loads += 1
+        if loads > 1:
+            loading.set()
+            assert go_on.wait(10)
+        return load_champion(here.objects)
+
+    champion = Watched(here.objects, CHAMPION_KEY, load, 0.0)
+    old = here.promote(1)
+    assert champion().pointer == old
+    new = here.promote(2)
+    slow = Thread(target=champion)
+    slow.start()
+    assert loading.wait(10)
+    assert champion().pointer == old
+    go_on.set()
+    slow.join()
+    deadline = time.monotonic() + 10
+    while champion().pointer != new and time.monotonic() < deadline:
+        pass
+    assert champion().pointer == new

@@ -1,0 +1,134 @@
+"""Forecasts on request."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.ledger import SqlLedger
+from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
+from matchcast.domain.forecast import Cause, Forecast
+from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
+from matchcast.model.bundle import load_bundle
+from matchcast.ports import Ledger
+from matchcast.usecases.predict import Pairing, forecast_for, record
+from tests.entrypoints import house
+from tests.entrypoints.house import AS_OF, ENGLAND, NOW, House
+
+BUNDLE = load_bundle(house.bundle_files(1))
+SOON = NOW + timedelta(days=3, hours=1)
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> SnapshotFile:
+    return open_snapshot(house.snapshot_file(tmp_path_factory.mktemp("predict") / "s.sqlite", seed=1))
+
+
+def ask(asked: int | Pairing, snapshot: SnapshotFile, now: datetime = NOW) -> Forecast:
+    return forecast_for(asked, bundle=BUNDLE, snapshot=snapshot, code_revision="c1", now=now)
+
+
+def pairing(kickoff_at: datetime = SOON, **changes: object) -> Pairing:
+    asked = {"home_team": "Gate", "away_team": "Westfield", "tournament": "Premier League", "kickoff_at": kickoff_at}
+    return Pairing(**(asked | changes))  # type: ignore[arg-type]
+
+
+def test_the_same_question_at_the_same_instant_has_the_same_answer(snapshot: SnapshotFile) -> None:
+    assert ask(pairing(), snapshot) == ask(pairing(), snapshot)
+
+
+def test_a_request_forecasts_a_known_fixture_as_the_batch_did(snapshot: SnapshotFile) -> None:
+    for batch in house.current_forecasts(1, snapshot):
+        assert batch.fixture.match_id is not None
+        if batch.fixture.kickoff_at > NOW:
+            asked = ask(batch.fixture.match_id, snapshot)
+            assert asked.probabilities == batch.probabilities
+            assert (asked.cause, asked.as_of, asked.model_version) == (Cause.REQUESTED, NOW, BUNDLE.version)
+
+
+def test_a_pairing_on_the_day_of_a_known_fixture_is_that_fixture(snapshot: SnapshotFile) -> None:
+    known = house.fixtures()[0]
+    asked = pairing(known.kickoff_at, home_team=known.home_team, away_team=known.away_team)
+    assert ask(asked, snapshot).fixture == known
+
+
+def test_any_other_pairing_is_hypothetical(snapshot: SnapshotFile) -> None:
+    fixture = ask(pairing(), snapshot).fixture
+    assert (fixture.match_id, fixture.season, fixture.kickoff_at) == (None, 2024, SOON)
+
+
+def test_probabilities_sum_to_one_and_home_advantage_depends_on_the_side(snapshot: SnapshotFile) -> None:
+    forward = ask(pairing(), snapshot).probabilities
+    swapped = ask(pairing(home_team="Westfield", away_team="Gate"), snapshot).probabilities
+    assert sum(forward) == pytest.approx(1, abs=1e-12)
+    assert forward != swapped
+
+
+def test_a_snapshot_newer_than_the_clock_moves_as_of_forward(snapshot: SnapshotFile) -> None:
+    assert ask(pairing(), snapshot, AS_OF - timedelta(hours=5)).as_of == AS_OF
+
+
+def test_a_club_without_a_match_is_forecast_as_a_newcomer(snapshot: SnapshotFile) -> None:
+    newcomer = ask(pairing(home_team="Newtown", tournament=ENGLAND), snapshot)
+    assert newcomer.fixture.home_team == "england:newtown"
+    assert sum(newcomer.probabilities) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "field"),
+    [
+        ({"home_team": "Nobody"}, UnknownTeam, "home_team"),
+        ({"away_team": "Nobody"}, UnknownTeam, "away_team"),
+        ({"tournament": "Nowhere"}, UnknownTournament, "tournament"),
+        ({"away_team": "northgate united"}, BadInput, "away_team"),
+        ({"kickoff_at": NOW - timedelta(seconds=1)}, BadInput, "kickoff_at"),
+        ({"kickoff_at": AS_OF - timedelta(days=1)}, BadInput, "kickoff_at"),
+        ({"kickoff_at": NOW + timedelta(days=366, seconds=1)}, BadInput, "kickoff_at"),
+        ({"season": 2026}, BadInput, "season"),
+        ({"season": 2023}, BadInput, "season"),
+    ],
+)
+def test_bad_input_names_its_field(
+    snapshot: SnapshotFile, changes: dict[str, object], error: type[BadInput], field: str
+) -> None:
+    with pytest.raises(error, match=f"^{field}: ") as caught:
+        ask(pairing(**changes), snapshot)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+def test_a_match_of_today_without_a_known_time_can_be_forecast_all_day(snapshot: SnapshotFile) -> None:
+    assert ask(pairing(AS_OF), snapshot, NOW).fixture.kickoff_at == AS_OF
+    with pytest.raises(BadInput, match="kickoff_at"):
+        ask(pairing(AS_OF), snapshot, AS_OF + timedelta(days=1))
+
+
+def test_an_unknown_match_tells_what_exists(snapshot: SnapshotFile) -> None:
+    with pytest.raises(NotFound, match="GET /predict/ lists the fixtures"):
+        ask(1, snapshot)
+
+
+def test_a_fixture_that_kicked_off_is_not_forecast(snapshot: SnapshotFile) -> None:
+    known = house.fixtures()[0]
+    assert known.match_id is not None
+    with pytest.raises(BadInput, match=r"match_id: the kick-off .* is before"):
+        ask(known.match_id, snapshot, known.kickoff_at + timedelta(minutes=1))
+
+
+def test_a_forecast_stands_in_the_ledger_as_it_was_shown(snapshot: SnapshotFile, tmp_path: Path) -> None:
+    here = House(tmp_path)
+    here.fill_database()
+    ledger = SqlLedger(Database(here.database_url))
+    forecast = ask(pairing(), snapshot)
+    forecast_id = record(forecast, lambda: ledger, NOW)
+    assert forecast_id is not None
+    row = ledger.find(forecast_id)
+    assert row is not None
+    assert (row.forecast, row.recorded_at) == (forecast, NOW)
+
+
+def test_without_a_ledger_there_is_no_id(snapshot: SnapshotFile, tmp_path: Path) -> None:
+    def ledger() -> Ledger:
+        return SqlLedger(Database(f"sqlite:///{tmp_path}/none.db"))
+
+    assert record(ask(pairing(), snapshot), ledger, NOW) is None
