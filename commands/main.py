@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from commands import export, ingest, keys, teams, up
+from commands import backtest, export, ingest, keys, teams, up
 from matchcast.errors import MatchcastError
 
 
@@ -31,4 +31,5 @@ app.command()(ingest.ingest)
 app.add_typer(teams.app, name="teams")
 app.add_typer(keys.app, name="keys")
 app.command()(export.export)
+app.command()(backtest.backtest)
 app.command()(up.up)

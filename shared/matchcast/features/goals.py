@@ -12,7 +12,7 @@ from matchcast.features.arithmetic import exact_exp
 
 SLOW_RATE: Final = 0.02
 FAST_RATE: Final = 0.05
-SHOT_RATE: Final = 0.03
+SHOT_RATE: Final = 0.04
 SHOT_FAST_RATE: Final = 0.07
 GOALS_IN_BLEND: Final = 0.3
 ON_TARGET_IN_WORTH: Final = 0.65

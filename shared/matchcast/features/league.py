@@ -70,7 +70,6 @@ NEWCOMER_WEIGHT: Final = 0.5
 NEWCOMER_RATE: Final = 0.15
 NEWCOMER_MATCHES: Final = 12
 LEAGUE_SETTLED: Final = 200
-SEASON_REGRESSION: Final = 0.10
 
 
 def found_league(league: MutableSequence[float], level: float) -> None:
@@ -96,8 +95,7 @@ def enter(
 ) -> None:
     """Bring a club into a tournament's season.
 
-    A club never seen takes the newcomers' level; one that was not here last season moves half way to it; any other moves
-    a tenth of the way to the league's mean when a season begins.
+    A club never seen takes the newcomers' level; one that was not here last season moves half way to it.
     """
     newcomer = seat[S_SEASON] < season - 1.0
     if newcomer:
@@ -113,9 +111,6 @@ def enter(
         team[T_ORIGIN] = float(origin)
         team[T_SINCE_ENTRY] = 0.0
         team[T_LEARNS] = 1.0 if league[L_PLAYED] >= LEAGUE_SETTLED else 0.0
-    elif team[T_SEASON] < season:
-        for r in range(RATINGS):
-            team[T_RATINGS + r] += SEASON_REGRESSION * (league[L_MEAN + r] - team[T_RATINGS + r])
     if seat[S_SEASON] < season:
         seat[S_SEASON] = season
         seat[S_SEASON_PLAYED] = 0.0

@@ -1,0 +1,144 @@
+"""Training, the plain-data twin of the trained model, and the bundle's proofs."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matchcast.errors import BundleBroken
+from matchcast.features.contract import FeatureContract, catalogue
+from matchcast.model.bundle import load_bundle, pack_bundle
+from matchcast.model.fit import FitParams, Fitted, LinearParams, TreeParams, booster_margins, fit_forecaster
+from matchcast.model.metrics import log_loss_each
+from matchcast.model.trees import Trees
+
+CONTRACT = FeatureContract(catalogue()[:6])
+DAY = 86_400
+PARAMS = FitParams(
+    seed=5,
+    trees=TreeParams(3, 0.1, 0.8, 0.8, 5, 1.0, 40, 10),
+    linear=LinearParams(0.1, 8, 5.0),
+    validation_days=200,
+    threads=1,
+)
+
+
+def training_table(n: int = 1500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of which the first column decides much of the outcome; some values are unknown."""
+    generator = np.random.default_rng(11)
+    rows = generator.normal(size=(n, 6)).astype(np.float32)
+    noise = generator.normal(size=n)
+    outcomes = np.digitize(-(rows[:, 0] + noise), [-0.4, 0.4]).astype(np.int64)
+    rows[generator.random((n, 6)) < 0.1] = np.nan
+    return rows, outcomes, np.arange(n, dtype=np.int64) * DAY
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    rows, outcomes, day = training_table()
+    return fit_forecaster(rows, outcomes, day, CONTRACT.names, PARAMS)
+
+
+@pytest.fixture(scope="module")
+def files(fitted: Fitted) -> dict[str, bytes]:
+    rows, _, _ = training_table()
+    return pack_bundle(
+        fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
+        trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
+        created_at="2024-01-02T00:00:00Z",
+    )  # fmt: skip
+
+
+def test_the_plain_trees_equal_xgboost_to_the_bit(fitted: Fitted) -> None:
+    """Margins of our flat arrays are XGBoost's own, unknown values included."""
+    rows, _, _ = training_table()
+    ours, theirs = fitted.forecaster.trees.margins(rows), booster_margins(fitted.booster, rows)
+    assert ours.tobytes() == theirs.tobytes()
+    assert np.isnan(rows).any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 1499), min_size=1, max_size=40))
+def test_a_forecast_depends_on_its_own_row_alone(fitted: Fitted, chosen: list[int]) -> None:
+    """One row at a time or many together: the same probabilities, to the bit, and they sum to 1."""
+    rows = training_table()[0][chosen]
+    together = fitted.forecaster.predict(rows)
+    alone = np.vstack([fitted.forecaster.predict(row[None, :]) for row in rows])
+    assert together.tobytes() == alone.tobytes()
+    assert together.sum(axis=1) == pytest.approx(np.ones(len(rows)))
+
+
+def test_training_learns_what_there_is_to_learn(fitted: Fitted) -> None:
+    """Better than base rates on matches kept from training, and the same again from the same seed."""
+    rows, outcomes, day = training_table()
+    base = np.tile(np.bincount(outcomes) / len(outcomes), (len(rows), 1))
+    assert fitted.validation_log_loss < log_loss_each(base, outcomes).mean() - 0.1
+    again = fit_forecaster(rows, outcomes, day, CONTRACT.names, PARAMS)
+    assert again.predict(rows).tobytes() == fitted.predict(rows).tobytes()
+
+
+def test_too_few_matches_are_refused() -> None:
+    rows, outcomes, day = training_table(300)
+    with pytest.raises(ValueError, match="too few"):
+        fit_forecaster(rows, outcomes, day, CONTRACT.names, PARAMS)
+
+
+def test_a_bundle_gives_back_the_forecaster(fitted: Fitted, files: dict[str, bytes]) -> None:
+    rows, _, _ = training_table()
+    bundle = load_bundle(files)
+    assert bundle.predict(rows[:50]).tobytes() == fitted.forecaster.predict(rows[:50]).tobytes()
+    assert (bundle.run_id, bundle.contract) == ("run", CONTRACT)
+
+
+def test_equal_inputs_give_equal_bundles(fitted: Fitted, files: dict[str, bytes]) -> None:
+    rows, _, _ = training_table()
+    again = pack_bundle(
+        fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
+        trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
+        created_at="2024-01-02T00:00:00Z",
+    )  # fmt: skip
+    assert again == files
+
+
+@pytest.mark.parametrize("name", ["trees.npz", "linear.json", "calibration.json", "features.json", "metrics.json",
+                                  "golden.json", "manifest.json", "model.ubj"])  # fmt: skip
+def test_one_changed_byte_is_found(files: dict[str, bytes], name: str) -> None:
+    """Whatever byte of whatever file: the bundle is refused and the message says what to do."""
+    content = bytearray(files[name])
+    for at in (len(content) // 3, len(content) - 3):
+        broken = bytearray(content)
+        broken[at] ^= 1
+        with pytest.raises(BundleBroken, match="publish the bundle again"):
+            load_bundle({**files, name: bytes(broken)})
+
+
+@pytest.mark.parametrize("name", ["trees.npz", "golden.json", "manifest.json"])
+def test_a_missing_file_is_named(files: dict[str, bytes], name: str) -> None:
+    with pytest.raises(BundleBroken, match=name.replace(".", r"\.")):
+        load_bundle({k: v for k, v in files.items() if k != name})
+
+
+def test_golden_rows_that_do_not_come_out_are_refused(fitted: Fitted) -> None:
+    """Hashes may all be right: a bundle whose model gives other probabilities than it promised is not served."""
+    rows, _, _ = training_table()
+
+    class Promising(type(fitted.forecaster)):  # type: ignore[misc]
+        def predict(self, rows: np.ndarray) -> np.ndarray:
+            return np.tile([0.2, 0.3, 0.5], (len(rows), 1))
+
+    parts = fitted.forecaster
+    packed = pack_bundle(
+        Promising(parts.trees, parts.linear, parts.tree_weight, parts.temperature), b"", CONTRACT, {}, rows[:4],
+        run_id="r", trained_from="", trained_until="", data_version="", code_revision="", params_hash="", created_at="",
+    )  # fmt: skip
+    with pytest.raises(BundleBroken, match="golden rows"):
+        load_bundle(packed)
+
+
+def test_trees_hold_nothing_executable(fitted: Fitted) -> None:
+    """The arrays are read with pickles refused, and features.json is plain JSON."""
+    raw = fitted.forecaster.trees.to_bytes()
+    assert Trees.from_bytes(raw).to_bytes() == raw
+    assert json.loads(CONTRACT.to_json())["code_hash"] == CONTRACT.code_hash
