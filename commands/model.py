@@ -1,27 +1,23 @@
 """`matchcast models`, `promote` and `rollback`: which registered model serves."""
 
-import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from matchcast.adapters.clock import utc_now
-from matchcast.adapters.objects_folder import objects_at
-from matchcast.adapters.registry import MlflowRegistry, tracking_uri
-from matchcast.ports import ObjectStore
-from matchcast.settings import Settings, read_settings
-from pipeline.params import read_params
-from pipeline.promotion import pointed_at
-from pipeline.promotion import promote as promote_version
-from pipeline.promotion import rollback as roll_back
+if TYPE_CHECKING:
+    from matchcast.adapters.registry import MlflowRegistry
+    from matchcast.ports import ObjectStore
 
-_THEN = "forecasts still come from the model before: run `python -m pipeline.batch_inference`"
+_THEN: Final = "the forecasts served are still those of the model before: run `python -m pipeline.batch_inference`"
 
 
 def models() -> None:
     """List the registered models, and which of them serves."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.promotion import pointed_at
+
     serving = pointed_at(_objects())
     table = Table("version", "bundle", "registered", "window", "gate", "aliases", "serving")
     for version in _registry().versions():
@@ -41,20 +37,32 @@ def promote(
     version: Annotated[str, typer.Argument(help="Number, bundle version or alias (candidate) of a registered model.")],
 ) -> None:
     """Make a registered model the champion."""
-    promoted = promote_version(_registry(), _objects(), version, utc_now())
-    Console().print(f"champion: version {promoted.number}, bundle {promoted.bundle}; {_THEN}")
+    from matchcast.adapters.clock import utc_now
+    from pipeline.promotion import promote as run
+
+    promoted = run(_registry(), _objects(), version, utc_now())
+    typer.echo(f"champion: version {promoted.number}, bundle {promoted.bundle}; {_THEN}")
 
 
 def rollback() -> None:
     """Make the champion before this one the champion again."""
-    before = roll_back(_registry(), _objects(), utc_now())
-    Console().print(f"champion again: version {before.number}, bundle {before.bundle}; {_THEN}")
+    from matchcast.adapters.clock import utc_now
+    from pipeline.promotion import rollback as run
+
+    before = run(_registry(), _objects(), utc_now())
+    typer.echo(f"champion again: version {before.number}, bundle {before.bundle}; {_THEN}")
 
 
-def _registry() -> MlflowRegistry:
+def _registry() -> "MlflowRegistry":
+    from matchcast.adapters.registry import MlflowRegistry, tracking_uri
+    from pipeline.params import read_params
+
     names = read_params().registry
     return MlflowRegistry(tracking_uri(), names.experiment, names.model)
 
 
-def _objects() -> ObjectStore:
-    return objects_at(read_settings(Settings, os.environ).objects_url)
+def _objects() -> "ObjectStore":
+    from commands.environment import objects_url
+    from matchcast.adapters.objects_folder import objects_at
+
+    return objects_at(objects_url())

@@ -82,8 +82,8 @@ def split(day: NDArray[np.int64], params: Split) -> Parts:
     holdout = day >= _seconds(max(train_from, holdout_from))
     if not train.any() or not holdout.any():
         raise BadInput(
-            f"split: {int(train.sum())} matches to train on ({train_from} to {holdout_from}), {int(holdout.sum())} in the "
-            f"hold-out; matches run from {_date(int(day.min()))} to {_date(int(day.max()))}: correct first_day, "
+            f"split: {int(train.sum())} matches to train on ({train_from} to {holdout_from}), {int(holdout.sum())} in "
+            f"the hold-out; matches run from {_date(int(day.min()))} to {_date(int(day.max()))}: correct first_day, "
             "warm_up_days, holdout_from or holdout_days in params.yaml, or load more matches",
             "split",
         )

@@ -6,6 +6,7 @@ MLflow is imported on first use, and never speaks to anyone but the tracking ser
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ BUNDLE_VERSION: Final = "bundle.version"
 """Tag of a registered version: which bundle it holds."""
 BUNDLE_FOLDER: Final = "bundle"
 _PROMOTIONS: Final = "promotions"
+_TWO_SOURCES: Final = "The specified dataset source can be interpreted in multiple ways"
+_INTEGER_COLUMNS: Final = "Hint: Inferred schema contains integer column"
+"""What MLflow warns of when a dataset is a local file, and has a column of outcomes."""
 
 
 class RegisteredVersion(NamedTuple):
@@ -147,11 +151,12 @@ class MlflowRegistry:
     def bundle_files(self, version: RegisteredVersion) -> dict[str, bytes]:
         """The bundle's files by name."""
         with self._translated(), TemporaryDirectory() as folder:
-            self._mlflow.artifacts.download_artifacts(
-                artifact_uri=f"models:/{self._model}/{version.number}", dst_path=folder, tracking_uri=self._uri
+            bundle = self._mlflow.artifacts.download_artifacts(
+                artifact_uri=f"models:/{self._model}/{version.number}/artifacts/{BUNDLE_FOLDER}",
+                dst_path=folder,
+                tracking_uri=self._uri,
             )
-            (manifest,) = Path(folder).rglob(f"{BUNDLE_FOLDER}/manifest.json")
-            return {file.name: file.read_bytes() for file in manifest.parent.iterdir()}
+            return {file.name: file.read_bytes() for file in Path(bundle).iterdir()}
 
     def artifact(self, version: RegisteredVersion, path: str) -> bytes | None:
         """A file of the run that made a version; None if the run kept no such file."""
@@ -200,19 +205,10 @@ class MlflowRegistry:
                     mlflow.log_artifact(str(file), folder)
             for name, figure in run.figures.items():
                 mlflow.log_figure(figure, f"figures/{name}")
-            dataset = mlflow.data.from_pandas(
-                run.reference, str(run.reference_source.resolve()), run.targets, run.data_version, run.data_version[:36]
-            )
-            mlflow.log_input(dataset, context="training")
-            model = mlflow.pyfunc.log_model(
-                name=self._model,
-                python_model=str(run.model_code),
-                artifacts={BUNDLE_FOLDER: str(run.bundle.resolve())},
-                code_paths=[str(package) for package in run.packages],
-                pip_requirements=list(run.requirements),
-                signature=mlflow.models.infer_signature(run.input_example, run.output_example),
-                input_example=run.input_example,
-            )
+            with warnings.catch_warnings():
+                for hint in (_TWO_SOURCES, _INTEGER_COLUMNS):
+                    warnings.filterwarnings("ignore", message=hint, category=UserWarning)
+                model = self._log_model(run)
         if not self._client.search_registered_models(f"name = '{self._model}'"):
             self._client.create_registered_model(self._model, description="1X2 forecasts of football matches")
         made = self._client.create_model_version(
@@ -220,6 +216,21 @@ class MlflowRegistry:
             tags={**run.tags, BUNDLE_VERSION: run.bundle_version},
         )  # fmt: skip
         return _version(made, {})
+
+    def _log_model(self, run: TrainingRun) -> Any:
+        mlflow = self._mlflow
+        source = str(run.reference_source.resolve())
+        dataset = mlflow.data.from_pandas(run.reference, source, run.targets, self._model, run.data_version[:36])
+        mlflow.log_input(dataset, context="training")
+        return mlflow.pyfunc.log_model(
+            name=self._model,
+            python_model=str(run.model_code),
+            artifacts={BUNDLE_FOLDER: str(run.bundle.resolve())},
+            code_paths=[str(package) for package in run.packages],
+            pip_requirements=list(run.requirements),
+            signature=mlflow.models.infer_signature(run.input_example, run.output_example),
+            input_example=run.input_example,
+        )
 
     def _experiment_id(self) -> str:
         known = self._client.get_experiment_by_name(self._experiment)
@@ -236,6 +247,7 @@ class MlflowRegistry:
     @cached_property
     def _mlflow(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         import mlflow
         import mlflow.data
