@@ -1,5 +1,6 @@
 """The manifests on one machine."""
 
+import json
 import os
 import re
 import signal
@@ -202,10 +203,8 @@ def test_each_entry_point_runs_and_stops_on_sigterm(furnished: House, command: t
 
 def test_sigterm_lets_requests_in_flight_finish(furnished: House) -> None:
     """A request whose body is still being sent when SIGTERM comes is answered; new connections are refused."""
-    key = furnished.key("predict")
-    body = (
-        b'{"home_team": "Gate", "away_team": "Westfield", "tournament": "Premier League", "kickoff_at": "2025-03-09"}'
-    )
+    body = json.dumps(PAIRING).encode()
+    headers = {"X-API-Key": furnished.key("predict"), "Content-Type": "application/json"}
     with running(furnished.environment, "functions.predict_sync") as (process, client):
         address = (client.base_url.host, client.base_url.port or 0)
 
@@ -215,7 +214,7 @@ def test_sigterm_lets_requests_in_flight_finish(furnished: House) -> None:
             wait_until_refused(address)
             yield body[20:]
 
-        answer = client.post("/predict/", content=slowly(), headers={"X-API-Key": key})
+        answer = client.post("/predict/", content=slowly(), headers=headers)
         assert answer.status_code == 200
         assert answer.json()["ledger"] == "written"
         assert process.wait(20) in (0, -signal.SIGTERM)
