@@ -8,7 +8,7 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.adapters.database.matches import SqlMatchReader
 from matchcast.domain.match import MatchStatus
-from matchcast.ports import MatchFilter
+from matchcast.ports import MatchFilter, MatchRecord
 from tests.contract.matches import ALIASES, KICKOFF, NOW, TEAMS, fixture, told
 
 ANY = MatchFilter()
@@ -27,7 +27,7 @@ def test_pages_join_to_the_whole_list_in_order(reader: SqlMatchReader) -> None:
     whole = reader.page(ANY, None, 100)
     assert len(whole) == 5
     assert [(m.kickoff_at, m.match_id) for m in whole] == sorted((m.kickoff_at, m.match_id) for m in whole)
-    paged = []
+    paged: list[MatchRecord] = []
     after = None
     while page := reader.page(ANY, after, 2):
         paged.extend(page)

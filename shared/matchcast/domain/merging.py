@@ -75,8 +75,8 @@ def plan_load(stored: Iterable[StoredMatch], rows: Iterable[tuple[SourceMatch, s
     """Decide row by row what a load does.
 
     A row belongs to the stored match with its (source, source_id), else to the one with its tournament, clubs and day,
-    else to one that another source has within two days, else to the season's only unplayed fixture of that pairing that
-    stood at an earlier day (it was moved). Otherwise it is a new match.
+    else to one that another source has within two days, else, if it is a result, to another source's only unplayed
+    fixture of that pairing and season at an earlier day (it was moved). Otherwise it is a new match.
 
     The source that a match came from may change all of it, only not turn a result back into a fixture. Another source
     takes a match over when it knows more (a result where there was none); otherwise it only adds a kick-off time that
@@ -99,21 +99,25 @@ class _Load:
         self.by_key: dict[tuple[str, str, str, date], int] = {}
         self.by_pairing: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
         self.touched: dict[int, Accepted] = {}
-        self.refused: list[tuple[int, str]] = []
         self.repeated = 0
         for match in stored:
             self.before[match.id] = match
             self._remember(match)
 
     def take(self, rows: Iterable[tuple[SourceMatch, str, str]]) -> Plan:
-        for index, (told, home_team, away_team) in enumerate(rows):
-            reason = self._take(told, home_team, away_team)
-            if reason is not None:
-                self.refused.append((index, reason))
+        waiting = list(enumerate(rows))
+        refused: list[tuple[int, str]] = []
+        while waiting:  # a row may be in the way of another only until it has moved itself
+            reasons = [(index, self._take(*row)) for index, row in waiting]
+            refused = [(index, reason) for index, reason in reasons if reason is not None]
+            if len(refused) == len(waiting):
+                break
+            again = {index for index, _ in refused}
+            waiting = [(index, row) for index, row in waiting if index in again]
         inserted = [self.now[i] for i in self.touched if i not in self.before]
         updated = [self.now[i] for i in self.touched if i in self.before and self.now[i] != self.before[i]]
         unchanged = len(self.touched) - len(inserted) - len(updated)
-        return Plan(inserted, updated, unchanged, list(self.touched.values()), self.refused, self.repeated)
+        return Plan(inserted, updated, unchanged, list(self.touched.values()), refused, self.repeated)
 
     def _take(self, told: SourceMatch, home_team: str, away_team: str) -> str | None:
         """Take one row in; the reason if it is rejected."""
@@ -158,13 +162,14 @@ class _Load:
         return None
 
     def _nearby(self, row: StoredMatch) -> int | None:
-        candidates = [self.now[i] for i in self.by_pairing.get(_pairing(row), ()) if i not in self.touched]
-        for match in candidates:
-            if match.source != row.source and abs(match.match_day - row.match_day) <= SAME_MATCH_WITHIN:
+        ids = self.by_pairing.get(_pairing(row), ())
+        others = [self.now[i] for i in ids if i not in self.touched and self.now[i].source != row.source]
+        for match in others:
+            if abs(match.match_day - row.match_day) <= SAME_MATCH_WITHIN:
                 return match.id
         if row.status is not MatchStatus.FINISHED:
             return None
-        moved = [m for m in candidates if m.season == row.season and m.status is not MatchStatus.FINISHED]
+        moved = [m for m in others if m.season == row.season and m.status is not MatchStatus.FINISHED]
         return moved[0].id if len(moved) == 1 and moved[0].match_day < row.match_day else None
 
     def _remember(self, match: StoredMatch) -> None:

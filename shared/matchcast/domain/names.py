@@ -21,8 +21,8 @@ _YEAR: Final = re.compile(r"1[89]\d\d|20\d\d")
 @lru_cache(maxsize=65536)
 def fold_name(name: str) -> str:
     """The name without case, accents and punctuation: `Nott'm Forest` and `NOTTM  FOREST` fold alike."""
-    folded = unicodedata.normalize("NFKD", name.casefold().translate(_LETTERS))
-    folded = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    folded = "".join(letter for letter in folded if not unicodedata.combining(letter)).translate(_LETTERS)
     return _NOT_A_WORD.sub(" ", _APOSTROPHES.sub("", folded).replace("&", " and ")).strip()
 
 
