@@ -6,7 +6,7 @@ UV := $(or $(shell command -v uv),.tools/bin/uv)
 RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 
-.PHONY: help demo up test check bench sync services clean
+.PHONY: help demo stop up test check bench sync services clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ demo: sync ## real matches in, forecasts served on http://localhost:8080 (DEMO_U
 
 up: sync ## serve what stands, on http://localhost:8080
 	@$(RUN) matchcast up --port $(or $(PORT),8080)
+
+stop: ## stop the server that `make demo` left running
+	@$(RUN) matchcast stop
 
 test: sync services ## the whole suite
 	@$(RUN) pytest

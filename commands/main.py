@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from commands import backtest, export, ingest, keys, teams, up
+from commands import backtest, demo, export, ingest, keys, model, teams, up
 from matchcast.errors import MatchcastError
 
 
@@ -32,4 +32,9 @@ app.add_typer(teams.app, name="teams")
 app.add_typer(keys.app, name="keys")
 app.command()(export.export)
 app.command()(backtest.backtest)
+app.command()(model.models)
+app.command()(model.promote)
+app.command()(model.rollback)
+app.command()(demo.demo)
+app.command()(demo.stop)
 app.command()(up.up)

@@ -1,0 +1,192 @@
+"""`matchcast demo`: the main job end to end on real matches and embedded defaults, left serving."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+VAR: Final = Path("var")
+KEY_FILE: Final = VAR / "demo.key"
+SERVER_FILE: Final = VAR / "demo.server.json"
+LOG_FILE: Final = VAR / "demo.log"
+START_SECONDS: Final = 60.0
+
+
+def demo(
+    until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Matches before this day have results; it is today for the demo.")
+    ] = datetime(2025, 4, 1),
+    port: Annotated[int, typer.Option(help="TCP port to serve on.", min=1, max=65535)] = 8080,
+) -> None:
+    """Load the demo matches, train, promote, forecast what comes next, and leave it serving."""
+    from rich.console import Console
+
+    from commands.environment import database_url
+    from commands.export import export
+    from commands.ingest import NewTeamsChoice, SourceName, ingest, migrate
+
+    console = Console(width=120)
+    as_of = until.replace(tzinfo=UTC)
+    _step(console, "Database")
+    migrate()
+    _step(console, f"Matches up to {until:%Y-%m-%d}")
+    ingest(SourceName.DEMO, None, until, NewTeamsChoice.PROPOSE, None)
+    export(as_of.isoformat())
+    _step(console, "Pipeline: gates, features, training, promotion, forecasts")
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], check=True)
+    key = _key(database_url())
+    base = f"http://localhost:{port}"
+    _step(console, "Serving")
+    _serve(base, port, as_of)
+    fixtures = _ask(f"{base}/predict/?limit=10", key)["items"]
+    console.print(_table(fixtures))
+    _show_commands(console, base, key, fixtures[0])
+
+
+def stop() -> None:
+    """Stop the server that `matchcast demo` left running."""
+    server = _server()
+    if server is None:
+        typer.echo("no demo server is running")
+        return
+    os.kill(server["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + START_SECONDS
+    while _alive(server["pid"]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    SERVER_FILE.unlink()
+    typer.echo(f"stopped process {server['pid']}")
+
+
+def _step(console: "Console", name: str) -> None:
+    console.rule(f"[bold]{name}", align="left")
+
+
+def _key(database: str) -> str:
+    """The demo's API key; made once, kept in a file that only its owner reads."""
+    from matchcast.adapters.database.api_keys import SqlApiKeys
+    from matchcast.adapters.database.engine import Database
+
+    keys = SqlApiKeys(Database(database))
+    now = datetime.now(UTC)
+    if KEY_FILE.exists():
+        key = KEY_FILE.read_text().strip()
+        if hashlib.sha256(key.encode()).hexdigest() in {k.sha256 for k in keys.active(now)}:
+            return key
+    made = keys.create("demo", frozenset({"predict", "ingest"}), now)
+    KEY_FILE.touch(mode=0o600)
+    KEY_FILE.write_text(made.text)
+    return made.text
+
+
+def _serve(base: str, port: int, as_of: datetime) -> None:
+    """Leave a server running, or go on with the one that stands.
+
+    Raises:
+        Unavailable: the port is taken, or the server does not become ready.
+    """
+    from matchcast.errors import Unavailable
+
+    wanted = {"port": port, "clock_starts_at": as_of.isoformat()}
+    server = _server()
+    if server is not None:
+        if {k: server[k] for k in wanted} == wanted:
+            return
+        stop()
+    if _answers(base):
+        raise Unavailable(f"port {port} is taken by another program: give another one, e.g. `make demo PORT={port + 1}`")
+    with LOG_FILE.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "knative.local", "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "MATCHCAST_CLOCK_STARTS_AT": as_of.isoformat()},
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(f"{base}/readyz"):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise Unavailable(f"the server did not become ready; see {LOG_FILE}")
+        time.sleep(0.1)
+    SERVER_FILE.write_text(json.dumps({"pid": process.pid, **wanted}))
+
+
+def _server() -> dict[str, Any] | None:
+    """The demo server that runs, if one does."""
+    if not SERVER_FILE.exists():
+        return None
+    server: dict[str, Any] = json.loads(SERVER_FILE.read_text())
+    command = Path(f"/proc/{server['pid']}/cmdline")
+    return server if _alive(server["pid"]) and b"knative.local" in command.read_bytes() else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=2.0).is_success or not url.endswith("/readyz")
+    except httpx.TransportError:
+        return False
+
+
+def _ask(url: str, key: str) -> Any:
+    import httpx
+
+    reply = httpx.get(url, headers={"X-API-Key": key}, timeout=30.0)
+    reply.raise_for_status()
+    return reply.json()
+
+
+def _table(fixtures: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="The next ten fixtures")
+    for name in ("kick-off (UTC)", "tournament", "home", "away", "home", "draw", "away"):
+        table.add_column(name, justify="right" if len(table.columns) > 3 else "left")
+    for item in fixtures:
+        fixture, probs = item["fixture"], item["probabilities"]
+        table.add_row(
+            fixture["kickoff_at"].replace("T", " ")[:16], fixture["tournament"], fixture["home_team"]["name"],
+            fixture["away_team"]["name"], *(f"{probs[side]:.1%}" for side in ("home", "draw", "away")),
+        )  # fmt: skip
+    return table
+
+
+def _show_commands(console: "Console", base: str, key: str, item: dict[str, Any]) -> None:
+    fixture = item["fixture"]
+    body = json.dumps(
+        {
+            "home_team": fixture["home_team"]["name"],
+            "away_team": fixture["away_team"]["name"],
+            "tournament": fixture["tournament"],
+            "kickoff_at": fixture["kickoff_at"],
+        },
+        ensure_ascii=False,
+    ).replace("'", "\\u0027")
+    console.print(f"\nServing at {base} (documents at {base}/docs, log in {LOG_FILE}; stop it with `make stop`). Try:\n")
+    for command in (
+        f"curl -s {base}/predict/{fixture['match_id']} -H 'X-API-Key: {key}'",
+        f"curl -s {base}/predict/ -H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{body}'",
+        f"curl -s '{base}/matches/?tournament={fixture['tournament']}&status=upcoming&limit=3'",
+    ):
+        typer.echo(command + "\n")
