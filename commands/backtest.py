@@ -11,13 +11,16 @@ _DAY: Final = ["%Y-%m-%d"]
 
 
 def backtest(
-    results: Annotated[list[Path], typer.Option(help="A football-data or results-only file (.gz too); may be repeated.")],
+    results: Annotated[
+        list[Path], typer.Option(help="A football-data or results-only file (.gz too); may be repeated.")
+    ],
     start: Annotated[datetime, typer.Option("--from", formats=_DAY, help="First day to forecast.")],
     end: Annotated[datetime, typer.Option("--to", formats=_DAY, help="Last day to forecast.")],
     output: Annotated[Path, typer.Option(help="CSV to write, one line a match.")],
     retrain: Annotated[Literal["never", "yearly", "monthly"], typer.Option(help="How often to train anew.")] = "yearly",
     tournament: Annotated[
-        list[str] | None, typer.Option(help="Forecast this tournament only (id such as england:premier-league, or big-five).")
+        list[str] | None,
+        typer.Option(help="Forecast this tournament only (id such as england:premier-league, or big-five)."),
     ] = None,
     params: Annotated[Path, typer.Option(help="Training knobs.")] = PARAMS,
 ) -> None:

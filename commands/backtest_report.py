@@ -12,8 +12,8 @@ from rich.table import Table
 
 from matchcast.adapters.files import read_file
 from matchcast.adapters.sources import detect
-from matchcast.domain.match import RejectedRow, SourceMatch
 from matchcast.domain.competitions import BIG_FIVE, COMPETITION_BY_ID
+from matchcast.domain.match import RejectedRow, SourceMatch
 from matchcast.errors import BadInput, BadSource, UnknownTournament
 from matchcast.model.fit import FitParams
 from matchcast.usecases.backtest import Backtest, Retrain, backtest, compare, table_of
@@ -75,7 +75,8 @@ def _tournaments(asked: Sequence[str]) -> list[str]:
             found.append(name)
         else:
             raise UnknownTournament(
-                f"--tournament {name}: unknown; give big-five or one of {', '.join(sorted(COMPETITION_BY_ID))}", "tournament"
+                f"--tournament {name}: unknown; give big-five or one of {', '.join(sorted(COMPETITION_BY_ID))}",
+                "tournament",
             )
     return found
 

@@ -25,8 +25,9 @@ START_SECONDS: Final = 60.0
 
 def demo(
     until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="Matches before this day have results; it is today for the demo.")
-    ] = datetime(2025, 4, 1),
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], help="Matches before this day have results; it is today for the demo."),
+    ] = datetime(2025, 4, 1),  # noqa: DTZ001
     port: Annotated[int, typer.Option(help="TCP port to serve on.", min=1, max=65535)] = 8080,
 ) -> None:
     """Load the demo matches, train, promote, forecast what comes next, and leave it serving."""
@@ -104,7 +105,9 @@ def _serve(base: str, port: int, as_of: datetime) -> None:
             return
         stop()
     if _answers(base):
-        raise Unavailable(f"port {port} is taken by another program: give another one, e.g. `make demo PORT={port + 1}`")
+        raise Unavailable(
+            f"port {port} is taken by another program: give another one, e.g. `make demo PORT={port + 1}`"
+        )
     with LOG_FILE.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "knative.local", "--port", str(port)],
@@ -183,7 +186,9 @@ def _show_commands(console: "Console", base: str, key: str, item: dict[str, Any]
         },
         ensure_ascii=False,
     ).replace("'", "\\u0027")
-    console.print(f"\nServing at {base} (documents at {base}/docs, log in {LOG_FILE}; stop it with `make stop`). Try:\n")
+    console.print(
+        f"\nServing at {base} (documents at {base}/docs, log in {LOG_FILE}; stop it with `make stop`). Try:\n"
+    )
     for command in (
         f"curl -s {base}/predict/{fixture['match_id']} -H 'X-API-Key: {key}'",
         f"curl -s {base}/predict/ -H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{body}'",

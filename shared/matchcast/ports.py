@@ -288,7 +288,7 @@ class ObjectStore(Protocol):
 
 
 class PairingState(NamedTuple):
-    """The fold's state vectors of one pairing (float64 values), as `features.fold.read` wants them."""
+    """The fold's state vectors of one pairing (float64 values), as `features.reading.read` wants them."""
 
     home: Sequence[float]
     away: Sequence[float]

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matchcast.features.columns import MatchColumns, level_of
+from matchcast.features.columns import MatchColumns
 from matchcast.features.contract import KERNEL_MODULES, FeatureContract, kernel_hash
-from matchcast.features.fold import QUANTITIES
 from matchcast.features.layout import LEAGUE, PAIR, SEAT, TEAM
-from matchcast.features.league import found_league
-from matchcast.features.state import State
+from matchcast.features.reading import QUANTITIES
+from matchcast.features.state import State, new_league
 
 _PACKAGE = "matchcast.features"
 
@@ -70,9 +69,7 @@ def run_pass(
     teams = np.zeros((len(matches.teams), TEAM))
     seats = np.zeros((len(seat_keys), SEAT))
     pairs = np.zeros((len(pair_keys), PAIR))
-    leagues = np.zeros((len(matches.tournaments), LEAGUE))
-    for league, tournament in zip(leagues, matches.tournaments, strict=True):
-        found_league(league, level_of(tournament))
+    leagues = np.array([new_league(tournament) for tournament in matches.tournaments]).reshape(-1, LEAGUE)
     rows = np.empty((len(matches), len(contract.features)), dtype=np.float32)
     n = len(matches)
     functions["forward"](

@@ -1,6 +1,6 @@
 """The feature contract: the only description of a feature row.
 
-A contract is a list of features; its `program` drives `fold.read`, so a model bundle that carries the contract carries
+A contract is a list of features; its `program` drives `reading.read`, so a model bundle that carries the contract carries
 all that is needed to make its rows. The code hash ties it to the fold's source: other source, other features.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.errors import BundleBroken
-from matchcast.features import fold
+from matchcast.features import reading
 from matchcast.features.layout import (
     F_CORNERS_AGAINST,
     F_CORNERS_FOR,
@@ -38,9 +38,9 @@ WINDOWS: Final = (1, 2, 3, 5, 7, 10, 12)
 MEETING_WINDOWS: Final = (1, 2, 3, 5)
 SIDES: Final = ("home", "away", "diff")
 SCOPES: Final = ("all", "venue", "tournament", "season")
-KERNEL_MODULES: Final = ("arithmetic", "layout", "elo", "pi", "goals", "gap", "form", "league", "fold")
+KERNEL_MODULES: Final = ("arithmetic", "layout", "elo", "pi", "goals", "gap", "form", "league", "reading", "updating")
 
-# name, family, unit, lowest, highest; the order is that of `fold.read_side`.
+# name, family, unit, lowest, highest; the order is that of `reading.read_side`.
 SIDE_NAMES: Final[tuple[tuple[str, str, str, float | None, float | None], ...]] = (
     ("elo", "elo", "Elo points", 500, 2500),
     ("elo_fast", "elo", "Elo points", 200, 2800),
@@ -134,6 +134,16 @@ MEETING_METRICS: Final[dict[str, tuple[int, str, float]]] = {
 }
 
 
+@cache
+def kernel_hash() -> str:
+    """SHA-256 over the source of the fold's modules."""
+    digest = hashlib.sha256()
+    package = files("matchcast.features")
+    for module in KERNEL_MODULES:
+        digest.update(package.joinpath(f"{module}.py").read_bytes())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One column.
@@ -161,7 +171,7 @@ class FeatureContract:
     """An ordered choice of features and the hash of the code that makes them."""
 
     features: tuple[Feature, ...]
-    code_hash: str = field(default_factory=lambda: kernel_hash())
+    code_hash: str = field(default_factory=kernel_hash)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -169,7 +179,7 @@ class FeatureContract:
 
     @cached_property
     def steps(self) -> tuple[tuple[int, ...], ...]:
-        """The program for `fold.read`, a row (kind, side, what, scope, window, known) a feature."""
+        """The program for `reading.read`, a row (kind, side, what, scope, window, known) a feature."""
         return tuple(_step(f) for f in self.features)
 
     @cached_property
@@ -201,16 +211,6 @@ class FeatureContract:
 
 
 @cache
-def kernel_hash() -> str:
-    """SHA-256 over the source of the fold's modules."""
-    digest = hashlib.sha256()
-    package = files("matchcast.features")
-    for module in KERNEL_MODULES:
-        digest.update(package.joinpath(f"{module}.py").read_bytes())
-    return digest.hexdigest()
-
-
-@cache
 def catalogue() -> tuple[Feature, ...]:
     """Every feature the fold can make."""
     found: list[Feature] = []
@@ -230,13 +230,15 @@ def catalogue() -> tuple[Feature, ...]:
                 for side in SIDES:
                     low = -most if side == "diff" else 0.0
                     found.append(
-                        Feature(f"{side}_{scope}_{metric}_{window}", "form", side, scope, metric, window, unit, low, most)
+                        Feature(
+                            f"{side}_{scope}_{metric}_{window}", "form", side, scope, metric, window, unit, low, most
+                        )
                     )
-    for metric, (_, unit, most) in MEETING_METRICS.items():
-        for window in MEETING_WINDOWS:
-            found.append(
-                Feature(f"meetings_{metric}_{window}", "meetings", "match", "meetings", metric, window, unit, 0.0, most)
-            )
+    found.extend(
+        Feature(f"meetings_{metric}_{window}", "meetings", "match", "meetings", metric, window, unit, 0.0, most)
+        for metric, (_, unit, most) in MEETING_METRICS.items()
+        for window in MEETING_WINDOWS
+    )
     return tuple(found)
 
 
@@ -260,7 +262,12 @@ def choose(
             if f.family in families
             and (
                 f.family != "form"
-                or (f.scope in form_scopes and f.window in form_windows and f.metric in form_metrics and f.side in form_sides)
+                or (
+                    f.scope in form_scopes
+                    and f.window in form_windows
+                    and f.metric in form_metrics
+                    and f.side in form_sides
+                )
             )
         )
     )
@@ -268,13 +275,13 @@ def choose(
 
 def _step(feature: Feature) -> tuple[int, ...]:
     if feature.scope == "meetings":
-        return (fold.KIND_MEETINGS, 0, MEETING_METRICS[feature.metric][0], 0, feature.window, -1)
+        return (reading.KIND_MEETINGS, 0, MEETING_METRICS[feature.metric][0], 0, feature.window, -1)
     if feature.family == "form":
         code, known, _, _ = FORM_METRICS[feature.metric]
-        return (fold.KIND_FORM, SIDES.index(feature.side), code, SCOPES.index(feature.scope), feature.window, known)
+        return (reading.KIND_FORM, SIDES.index(feature.side), code, SCOPES.index(feature.scope), feature.window, known)
     if feature.side == "match":
-        return (fold.KIND_MATCH, 0, _position(MATCH_NAMES, feature.metric), 0, 0, -1)
-    return (fold.KIND_SIDE, SIDES.index(feature.side), _position(SIDE_NAMES, feature.metric), 0, 0, -1)
+        return (reading.KIND_MATCH, 0, _position(MATCH_NAMES, feature.metric), 0, 0, -1)
+    return (reading.KIND_SIDE, SIDES.index(feature.side), _position(SIDE_NAMES, feature.metric), 0, 0, -1)
 
 
 def _position(names: Sequence[tuple[str, str, str, float | None, float | None]], metric: str) -> int:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from matchcast.features.fold import read, update
 from matchcast.features.league import enter, has_entered
+from matchcast.features.reading import read
+from matchcast.features.updating import update
 
 
 def forward(

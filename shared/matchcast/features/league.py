@@ -90,9 +90,7 @@ def has_entered(team: Sequence[float], seat: Sequence[float], season: float) -> 
     return team[T_SEASON] >= season and seat[S_SEASON] >= season
 
 
-def enter(
-    team: MutableSequence[float], seat: MutableSequence[float], league: Sequence[float], season: float
-) -> None:
+def enter(team: MutableSequence[float], seat: MutableSequence[float], league: Sequence[float], season: float) -> None:
     """Bring a club into a tournament's season.
 
     A club never seen takes the newcomers' level; one that was not here last season moves half way to it.
@@ -116,8 +114,7 @@ def enter(
         seat[S_SEASON_PLAYED] = 0.0
         seat[S_SEASON_POINTS] = 0.0
         seat[S_SEASON_MARGIN] = 0.0
-    if team[T_SEASON] < season:
-        team[T_SEASON] = season
+    team[T_SEASON] = max(team[T_SEASON], season)
     team[T_LEVEL] = league[L_LEVEL]
     refresh_powers(team)
 

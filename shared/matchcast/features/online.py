@@ -4,9 +4,9 @@ from matchcast.domain.match import Fixture
 from matchcast.features.arithmetic import NAN
 from matchcast.features.columns import seconds
 from matchcast.features.contract import FeatureContract
-from matchcast.features.fold import QUANTITIES, read
 from matchcast.features.layout import L_SEASON
 from matchcast.features.league import enter, has_entered
+from matchcast.features.reading import QUANTITIES, read
 from matchcast.ports import PairingState
 
 

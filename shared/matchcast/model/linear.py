@@ -53,5 +53,6 @@ class Linear:
     def from_json(text: str) -> "Linear":
         """Read what `to_json` wrote."""
         content = json.loads(text)
-        arrays = (np.asarray(content[k], dtype=np.float64) for k in ("median", "mean", "scale", "coefficients", "intercepts"))
-        return Linear(*arrays, clip=float(content["clip"]))
+        names = ("median", "mean", "scale", "coefficients", "intercepts")
+        arrays = {name: np.asarray(content[name], dtype=np.float64) for name in names}
+        return Linear(**arrays, clip=float(content["clip"]))

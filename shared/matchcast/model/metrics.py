@@ -32,7 +32,8 @@ def check_forecasts(probs: Probs, outcomes: Outcomes) -> None:
 def log_loss_each(probs: Probs, outcomes: Outcomes) -> NDArray[np.float64]:
     """Minus the natural log of the probability given to what happened; shape (n,), nats."""
     check_forecasts(probs, outcomes)
-    return -np.log(np.maximum(probs[np.arange(len(outcomes)), outcomes], LEAST_PROB))
+    losses: NDArray[np.float64] = -np.log(np.maximum(probs[np.arange(len(outcomes)), outcomes], LEAST_PROB))
+    return losses
 
 
 def rps_each(probs: Probs, outcomes: Outcomes) -> NDArray[np.float64]:
@@ -40,13 +41,15 @@ def rps_each(probs: Probs, outcomes: Outcomes) -> NDArray[np.float64]:
     check_forecasts(probs, outcomes)
     home_off = probs[:, 0] - (outcomes == 0)
     away_off = probs[:, 2] - (outcomes == 2)
-    return 0.5 * (home_off**2 + away_off**2)
+    scores: NDArray[np.float64] = 0.5 * (home_off**2 + away_off**2)
+    return scores
 
 
 def brier_each(probs: Probs, outcomes: Outcomes) -> NDArray[np.float64]:
     """Brier score summed over the three outcomes, shape (n,), 0 to 2."""
     check_forecasts(probs, outcomes)
-    return ((probs - np.eye(3)[outcomes]) ** 2).sum(axis=1)
+    scores: NDArray[np.float64] = ((probs - np.eye(3)[outcomes]) ** 2).sum(axis=1)
+    return scores
 
 
 def accuracy(probs: Probs, outcomes: Outcomes) -> float:
@@ -115,4 +118,5 @@ def paired_difference(ours: NDArray[np.float64], theirs: NDArray[np.float64]) ->
 def base_rates(outcomes: Outcomes) -> Probs:
     """How often each outcome happened, shape (3,), with one of each added so that none is 0."""
     counts = np.bincount(outcomes, minlength=3).astype(np.float64) + 1.0
-    return counts / counts.sum()
+    rates: Probs = counts / counts.sum()
+    return rates

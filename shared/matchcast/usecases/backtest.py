@@ -16,7 +16,15 @@ from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
 from matchcast.model.fit import FitParams, fit_forecaster
 from matchcast.model.market import power_probabilities
-from matchcast.model.metrics import PairedDifference, Scores, base_rates, log_loss_each, paired_difference, rps_each, score
+from matchcast.model.metrics import (
+    PairedDifference,
+    Scores,
+    base_rates,
+    log_loss_each,
+    paired_difference,
+    rps_each,
+    score,
+)
 
 CLOSING_BOOKS: Final = ("Avg", "PS")
 """Whose closing prices stand for the market, in order of preference: the market's average, then Pinnacle."""
@@ -154,10 +162,12 @@ def backtest(
         base[here] = base_rates(outcomes[known])
         trained_until[here] = day[known].max()
     order = np.flatnonzero(wanted)
-    order = order[np.lexsort((columns.away[order], columns.home[order], columns.tournament[order], columns.kickoff[order]))]
+    order = order[
+        np.lexsort((columns.away[order], columns.home[order], columns.tournament[order], columns.kickoff[order]))
+    ]
     return Backtest(
         matches=columns.take(order),
-        names=[table.names[i] for i in order],
+        names=[table.names[i] for i in order.tolist()],
         probs=probs[order],
         as_of=day[order],
         trained_until=trained_until[order],

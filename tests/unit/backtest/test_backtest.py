@@ -42,7 +42,9 @@ def results(seed: int = 3) -> list[SourceMatch]:
         generator.shuffle(pairs)
         for n, (home, away) in enumerate(pairs):
             day = datetime(season, 8, 1, tzinfo=UTC) + timedelta(days=7 * (n // 5))
-            home_goals, away_goals = generator.poisson(np.exp([0.3 + strength[home] - strength[away], strength[away] - strength[home]]))
+            home_goals, away_goals = generator.poisson(
+                np.exp([0.3 + strength[home] - strength[away], strength[away] - strength[home]])
+            )
             rows.append(
                 SourceMatch(
                     source="football-data", source_id=f"{season}-{n}", line=n, tournament="england:premier-league",
@@ -155,7 +157,9 @@ def season_file(tmp_path: Path) -> Path:
     path = tmp_path / "matches.csv.gz"
     with gzip.open(path, "wt", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["Div", "Season", "Date", "Time", "HomeTeam", "AwayTeam", "FTHG", "FTAG", "FTR", "AvgCH", "AvgCD", "AvgCA"])
+        writer.writerow(
+            ["Div", "Season", "Date", "Time", "HomeTeam", "AwayTeam", "FTHG", "FTAG", "FTR", "AvgCH", "AvgCD", "AvgCA"]
+        )
         for r in results():
             assert r.home_goals is not None
             assert r.away_goals is not None
@@ -212,7 +216,8 @@ def test_bad_input_is_named_and_nothing_is_written(
 ) -> None:
     output = tmp_path / "forecasts.csv"
     done = CliRunner().invoke(
-        app, ["backtest", "--results", str(season_file), "--output", str(output), "--params", str(params_file), *arguments]
+        app,
+        ["backtest", "--results", str(season_file), "--output", str(output), "--params", str(params_file), *arguments],
     )
     assert done.exit_code == 1
     assert said in done.output
