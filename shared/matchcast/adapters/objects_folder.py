@@ -96,6 +96,7 @@ def replace_file(target: Path, content: bytes, unfinished: Path) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -196,11 +197,15 @@ def test_a_flipped_byte_never_reaches_an_answer(
 def test_a_crash_while_writing_leaves_the_old_file(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "s.sqlite"
     target.write_bytes(path.read_bytes())
-    unreadable = {"england:northgate-united": (None,)}
-    with pytest.raises(AttributeError):
+
+    class Failing(dict[str, tuple[str, ...]]):
+        def get(self, *_: object) -> NoReturn:
+            raise OSError("the aliases cannot be read")
+
+    with pytest.raises(OSError, match="the aliases cannot be read"):
         write_snapshot(
-            target, state=house.passed().state, teams=house.TEAMS, aliases=unreadable,  # type: ignore[arg-type]
-            fixtures=(), forecasts=(), model_version="v",
+            target, state=house.passed().state, teams=house.TEAMS, aliases=Failing(), fixtures=(), forecasts=(),
+            model_version="v",
         )  # fmt: skip
     assert target.read_bytes() == path.read_bytes()
     assert list(tmp_path.iterdir()) == [target]
