@@ -18,3 +18,8 @@ def cache_directory() -> Path:
     """Where downloads are kept: `XDG_CACHE_HOME`/matchcast, else ~/.cache/matchcast."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "matchcast"
+
+
+def uv_program() -> str | None:
+    """The uv that runs this process, if one does: `uv run` tells it in `UV`."""
+    return os.environ.get("UV") or None

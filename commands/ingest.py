@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.environment import cache_directory, database_url
+from commands.environment import cache_directory, database_url, uv_program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,18 +82,21 @@ def ingest(
     database = Database(database_url())
     if database.file is not None and not database.file.exists():
         migrate()
-    gc.disable()  # millions of tuples and no cycles: looking for garbage would double the time
-    console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("reading", total=None)
-        files = []
-        for place in places or [str(_demo())]:
-            progress.update(task, description=f"reading {place}")
-            files.append(_parsed(source, place, until.date() if until else None))
-        progress.update(task, description=f"writing to {database.place}")
-        store, now = SqlMatchStore(database), datetime.now(UTC)
-        report = run(files, store, committed_aliases(), now, NewTeams(new_teams.value))
+    gc.disable()  # millions of tuples and no cycles: looking for garbage would double the time
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("reading", total=None)
+            files = []
+            for place in places or [str(_demo())]:
+                progress.update(task, description=f"reading {place}")
+                files.append(_parsed(source, place, until.date() if until else None))
+            progress.update(task, description=f"writing to {database.place}")
+            store, now = SqlMatchStore(database), datetime.now(UTC)
+            report = run(files, store, committed_aliases(), now, NewTeams(new_teams.value))
+    finally:
+        gc.enable()
+        database.close()
     _show(report)
     if rejected is not None:
         _write_rejected(report, rejected)
@@ -104,7 +107,7 @@ def ingest(
 def _demo() -> Path:
     from matchcast.adapters.sources.demo import fetch_demo
 
-    return fetch_demo(cache_directory())
+    return fetch_demo(cache_directory(), uv_program())
 
 
 def _parsed(source: SourceName, place: str, until: date | None) -> "ParsedFile":

@@ -116,9 +116,11 @@ def is_demo(raw: bytes) -> bool:
     )
 
 
-def fetch_demo(directory: Path) -> Path:
+def fetch_demo(directory: Path, uv: str | None = None) -> Path:
     """The wheel, downloaded into the directory unless it is there, by uv or pip from the machine's package index.
 
+    Args:
+        uv: the program; searched on PATH if not given.
     Raises:
         BadSource: the file fetched or kept is not the one we know.
         Unavailable: neither uv nor pip could fetch it.
@@ -127,7 +129,7 @@ def fetch_demo(directory: Path) -> Path:
     if not kept.exists():
         directory.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=directory) as folder:
-            _download(folder)
+            _download(folder, uv or shutil.which("uv"))
             fetched = Path(folder) / WHEEL
             _verify(fetched)
             fetched.replace(kept)
@@ -146,25 +148,25 @@ def _verify(wheel: Path) -> None:
         )
 
 
-def _download(folder: str) -> None:
+def _download(folder: str, uv: str | None) -> None:
     arguments = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder, _REQUIREMENT]
     commands: list[list[str]] = [[sys.executable, "-m", "pip", *arguments]]
-    uvx = shutil.which("uvx")
-    if uvx is not None:
-        commands.insert(0, [uvx, "--python", sys.executable, "pip", *arguments])
-    said = ""
+    if uv is not None:
+        commands.insert(0, [uv, "tool", "run", "--python", sys.executable, "pip", *arguments])
+    said = []
     for command in commands:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_TIMEOUT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            said = str(error)
+            said.append(str(error))
             continue
         if done.returncode == 0:
             return
-        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        output = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        said.append(f"{Path(command[0]).name}: {output.splitlines()[-1]}")
     raise Unavailable(
-        f"{_REQUIREMENT} cannot be downloaded: {said}; check the network and the package index, or fetch {WHEEL}"
-        " elsewhere and give its path"
+        f"{_REQUIREMENT} cannot be downloaded ({'; '.join(said)}); check the network and the package index, or fetch"
+        f" {WHEEL} elsewhere and give its path"
     )
 
 
