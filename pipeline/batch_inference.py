@@ -51,7 +51,7 @@ def main() -> None:
     history = [row for fixture in fixtures_of(future) for row in ledger.history(fixture.match_id or 0)]
     revision, cause = code_revision(settings), cause_of(bundle.version, history)
     batch = forecast_all(finished, future, bundle, as_of, code_revision=revision, cause=cause)
-    fresh = unrecorded(batch.forecasts, history)
+    batch, fresh = reconciled(batch, history)
     at = now(settings)
     ledger.append(fresh, at)
     pointer = publish(batch, read_parquet(RAW_TEAMS), bundle, objects, at)
@@ -91,10 +91,14 @@ def cause_of(model_version: str, history: Sequence[LedgerRow]) -> Cause:
     return Cause.NEW_RESULTS if known else Cause.NEW_MODEL
 
 
-def unrecorded(forecasts: Sequence[Forecast], history: Sequence[LedgerRow]) -> list[Forecast]:
-    """Those that the ledger does not hold yet, so that a repeated batch adds nothing."""
-    known = {_content(row.forecast) for row in history}
-    return [forecast for forecast in forecasts if _content(forecast) not in known]
+def reconciled(batch: Batch, history: Sequence[LedgerRow]) -> tuple[Batch, list[Forecast]]:
+    """The batch with forecasts the ledger holds already as they stand there, and those it does not hold yet.
+
+    So a batch made twice adds nothing, and gives the same snapshot.
+    """
+    recorded = {_content(row.forecast): row.forecast for row in history}
+    fresh = [forecast for forecast in batch.forecasts if _content(forecast) not in recorded]
+    return Batch(tuple(recorded.get(_content(f), f) for f in batch.forecasts), batch.state), fresh
 
 
 def publish(batch: Batch, teams: pa.Table, bundle: Bundle, objects: ObjectStore, now: datetime) -> SnapshotPointer:

@@ -1,0 +1,7 @@
+"""Libraries whose import warns are imported here once, so that warnings can be errors everywhere else."""
+
+import warnings
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="module 'sre_", category=DeprecationWarning)
+    import great_expectations  # noqa: F401

@@ -1,0 +1,123 @@
+"""What the promotion gate lets through."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from matchcast.model.metrics import base_rates
+from pipeline.evaluation import evaluate
+from pipeline.params import PromotionGate
+from pipeline.promotion import GateAnswer, HoldoutForecasts, ask_gate
+
+GATE = PromotionGate(worst_ece=0.05, z=1.645, least_common_matches=200)
+N = 3000
+
+
+def chances(seed: int = 5) -> NDArray[np.float64]:
+    """True chances of N matches."""
+    return np.random.default_rng(seed).dirichlet([6.0, 4.0, 4.0], N)
+
+
+def happened(probs: NDArray[np.float64]) -> NDArray[np.int64]:
+    draws = np.random.default_rng(9).random(len(probs))
+    return (draws[:, None] > probs.cumsum(axis=1)[:, :2]).sum(axis=1).astype(np.int64)
+
+
+TRUTH = chances()
+OUTCOMES = happened(TRUTH)
+IDS = np.arange(N, dtype=np.int64)
+NO_ODDS = np.full((N, 3), np.nan)
+
+
+def blurred(probs: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
+    """Forecasts that miss by some noise."""
+    raw = probs * np.exp(np.random.default_rng(1).normal(0.0, noise, probs.shape))
+    result: NDArray[np.float64] = raw / raw.sum(axis=1, keepdims=True)
+    return result
+
+
+def sharpened(probs: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+    """Overconfident forecasts."""
+    result: NDArray[np.float64] = probs**power / (probs**power).sum(axis=1, keepdims=True)
+    return result
+
+
+def kept(probs: NDArray[np.float64], chosen: slice = slice(None)) -> HoldoutForecasts:
+    return HoldoutForecasts(IDS[chosen], probs[chosen], OUTCOMES[chosen])
+
+
+def answer(probs: NDArray[np.float64], *theirs: HoldoutForecasts, champion: str | None = None) -> GateAnswer:
+    report: dict[str, Any] = evaluate(probs, OUTCOMES, base_rates(OUTCOMES), NO_ODDS)
+    return ask_gate(GATE, candidate="new", report=report, ours=kept(probs), champion=champion, theirs=theirs)
+
+
+def failed(given: GateAnswer) -> list[str]:
+    return [check.name for check in given.checks if not check.passed]
+
+
+def test_a_good_first_model_passes() -> None:
+    assert answer(blurred(TRUTH, 0.1)).passed
+
+
+def test_a_model_no_better_than_the_base_rate_is_refused() -> None:
+    assert failed(answer(np.tile(base_rates(OUTCOMES), (N, 1)))) == ["better than the base rate"]
+
+
+def test_an_overconfident_model_is_refused_for_its_calibration() -> None:
+    assert "calibrated" in failed(answer(sharpened(TRUTH, 2.5)))
+
+
+def test_a_model_worse_than_the_champion_is_refused() -> None:
+    given = answer(blurred(TRUTH, 0.35), kept(TRUTH), champion="old")
+    assert failed(given) == ["not worse than the champion"]
+    assert f"on {N} identical matches" in given.to_json()["checks"][2]["detail"]
+    assert given.to_json() | {"checks": []} == {"candidate": "new", "champion": "old", "passed": False, "checks": []}
+
+
+def test_a_model_as_good_as_the_champion_passes() -> None:
+    assert answer(blurred(TRUTH, 0.1), kept(blurred(TRUTH, 0.1)), champion="old").passed
+
+
+def test_a_better_model_passes() -> None:
+    assert answer(TRUTH, kept(blurred(TRUTH, 0.35)), champion="old").passed
+
+
+def test_the_champion_itself_passes_without_comparison() -> None:
+    assert answer(blurred(TRUTH, 0.1), champion="new").passed
+
+
+def test_too_few_common_matches_are_no_proof_and_the_remedy_is_named() -> None:
+    given = answer(blurred(TRUTH, 0.1), kept(TRUTH, slice(0, 199)), champion="old")
+    assert failed(given) == ["not worse than the champion"]
+    assert "matchcast promote candidate" in given.checks[2].detail
+
+
+def test_only_matches_that_both_forecast_are_compared() -> None:
+    """A champion is not blamed for matches that it never forecast."""
+    given = answer(blurred(TRUTH, 0.1), kept(TRUTH, slice(0, 150)), kept(TRUTH, slice(100, 400)), champion="old")
+    assert "on 400 identical matches" in given.checks[2].detail
+
+
+def test_a_match_counts_with_the_forecast_that_was_made_first() -> None:
+    worse = kept(sharpened(TRUTH, 3.0))
+    assert answer(blurred(TRUTH, 0.2), worse, kept(TRUTH), champion="old").passed
+    assert not answer(blurred(TRUTH, 0.35), kept(TRUTH), worse, champion="old").passed
+
+
+def test_the_report_holds_every_score_beside_base_rate_and_market() -> None:
+    odds = 1.0 / (TRUTH * 1.05)
+    odds[: N // 2] = np.nan
+    report = evaluate(blurred(TRUTH, 0.1), OUTCOMES, base_rates(OUTCOMES), odds)
+    scores = {"log_loss", "rps", "brier", "ece", "accuracy", "roc_auc_ovr", "by_outcome", "matches"}
+    assert scores == set(report["model"])
+    assert set(report["model"]["by_outcome"]) == {"home", "draw", "away"}
+    assert report["base_rate"]["model_minus_this"]["log_loss"]["mean"] < 0
+    assert report["market"]["matches"] == report["market"]["model_on_the_same"]["matches"] == N - N // 2
+    assert report["market"]["model_minus_this"]["rps"]["mean"] > 0
+    assert report["base_rate"]["roc_auc_ovr"] == pytest.approx(0.5)
+
+
+def test_without_odds_no_market_is_reported() -> None:
+    assert "market" not in evaluate(TRUTH, OUTCOMES, base_rates(OUTCOMES), NO_ODDS)
