@@ -41,7 +41,7 @@ check: sync ## what every commit passes: ruff, mypy, import rules, fast tests
 	@$(RUN) pytest -m 'not slow' -x
 
 bench: sync services ## measure, side by side in one run
-	@for measure in tests/measure/measure_*.py; do echo "== $$measure"; $(RUN) python $$measure || exit 1; done
+	@for measure in tests/measure/measure_*.py; do echo "== $$measure"; $(RUN) python -m $$(basename $$measure .py | sed "s/^/tests.measure./") || exit 1; done
 
 clean: ## remove what demo and dvc made
 	rm -rf var data

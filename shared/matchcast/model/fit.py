@@ -160,7 +160,8 @@ def fit_linear(rows: NDArray[np.float32], outcomes: Outcomes, day: NDArray[np.in
     mean, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale < 1e-9] = 1.0
     z = np.clip((x - mean) / scale, -params.linear.clip, params.linear.clip)
-    model = LogisticRegression(C=params.linear.c, max_iter=500, tol=1e-5).fit(z, outcomes[recent])
+    model = LogisticRegression(C=params.linear.c, solver="newton-cholesky", max_iter=50, tol=1e-6)
+    model.fit(z, outcomes[recent])
     if list(model.classes_) != [0, 1, 2]:
         raise ValueError("training matches must show home wins, draws and away wins")
     return Linear(median, mean, scale, model.coef_, model.intercept_, params.linear.clip)

@@ -1,6 +1,6 @@
 """How long a function takes from process start to its first answer, beside a bare functions-framework hello world.
 
-    python -m tests.measure.cold_start [--rounds 9] [--environment]
+    python -m tests.measure.measure_cold_start [--rounds 9] [--environment]
 
 Each round starts every candidate once, so that what else the machine does hits all alike. Bytecode is compiled before.
 By default the functions serve a small invented house; with --environment, what the environment points to (then an API
