@@ -42,7 +42,7 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 
 def rows_of(file: Path) -> dict[str, tuple[str, Sequence[Any]]]:
     """Every row of the loaded tables, and their columns."""
-    found = {}
+    found: dict[str, tuple[str, Sequence[Any]]] = {}
     with sqlite3.connect(file) as connection:
         for table in TABLES:
             cursor = connection.execute(f"SELECT * FROM {table}")
@@ -61,7 +61,7 @@ def bare_executemany(file: Path, rows: dict[str, tuple[str, Sequence[Any]]]) -> 
 
 
 def postgres_rows(url: str) -> dict[str, tuple[str, Sequence[Any]]]:
-    found = {}
+    found: dict[str, tuple[str, Sequence[Any]]] = {}
     with psycopg.connect(url) as connection:
         for table in TABLES:
             cursor = connection.execute(f"SELECT * FROM {table}")

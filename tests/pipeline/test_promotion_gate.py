@@ -22,7 +22,8 @@ def chances(seed: int = 5) -> NDArray[np.float64]:
 
 def happened(probs: NDArray[np.float64]) -> NDArray[np.int64]:
     draws = np.random.default_rng(9).random(len(probs))
-    return (draws[:, None] > probs.cumsum(axis=1)[:, :2]).sum(axis=1).astype(np.int64)
+    outcomes: NDArray[np.int64] = (draws[:, None] > probs.cumsum(axis=1)[:, :2]).sum(axis=1)
+    return outcomes
 
 
 TRUTH = chances()
