@@ -44,11 +44,11 @@ class Project:
         return self.run("dvc", "repro", *arguments, check=check)
 
     def environment(self) -> dict[str, str]:
-        """Of the programs: this Python first, this folder's sources, a fixed code revision."""
+        """Of the programs: this Python first, this folder's stages, a fixed code revision."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATCHCAST_", "MLFLOW_", "PYTEST_"))}
         return kept | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{self.folder}/shared:{self.folder}",
+            "PYTHONPATH": str(self.folder),
             "MATCHCAST_CODE_REVISION": "made-up",
         }
 
