@@ -33,7 +33,7 @@ stop: ## stop the server that `make demo` left running
 test: sync services ## the whole suite
 	@$(RUN) pytest
 
-check: sync ## what every commit passes: ruff, mypy, import rules, fast tests
+check: sync services ## what every commit passes: ruff, mypy, import rules, fast tests
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy

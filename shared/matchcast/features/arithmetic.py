@@ -19,7 +19,9 @@ def exact_exp(x: float) -> float:
 
 
 def exact_log(x: float) -> float:
-    """Natural logarithm for x > 0: halvings and doublings to [0.75, 1.5], then the atanh series."""
+    """Natural logarithm for finite x > 0 (NaN otherwise): halvings and doublings to [0.75, 1.5], then the atanh series."""
+    if not 0.0 < x < 1e300:
+        return NAN
     halvings = 0
     while x > 1.5:
         x = x * 0.5

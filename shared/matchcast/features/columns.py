@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
+from matchcast.domain.match import RESULT_KNOWN_AFTER
 
 STAT_NAMES: Final = (
     "home_shots",
@@ -19,7 +20,7 @@ STAT_NAMES: Final = (
     "away_corners",
 )
 DAY_SECONDS: Final = 86_400
-KNOWN_AFTER_SECONDS: Final = 3 * 3_600
+KNOWN_AFTER_SECONDS: Final = int(RESULT_KNOWN_AFTER.total_seconds())
 
 
 @dataclass(frozen=True)

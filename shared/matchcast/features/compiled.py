@@ -116,7 +116,7 @@ def compiled_kernel() -> dict[str, Callable[..., Any]]:
     root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "matchcast" / "numba"
     numba.config.CACHE_DIR = str(root / kernel_hash()[:16])
     compiled: dict[str, Callable[..., Any]] = {}
-    for module_name in (*KERNEL_MODULES, "forward"):
+    for module_name in KERNEL_MODULES:
         module = importlib.import_module(f"{_PACKAGE}.{module_name}")
         namespace = {**vars(module), **{k: v for k, v in compiled.items() if k in vars(module)}}
         for name, value in list(vars(module).items()):

@@ -38,7 +38,14 @@ WINDOWS: Final = (1, 2, 3, 5, 7, 10, 12)
 MEETING_WINDOWS: Final = (1, 2, 3, 5)
 SIDES: Final = ("home", "away", "diff")
 SCOPES: Final = ("all", "venue", "tournament", "season")
-KERNEL_MODULES: Final = ("arithmetic", "layout", "elo", "pi", "goals", "gap", "form", "league", "reading", "updating")
+KERNEL_MODULES: Final = (
+    "arithmetic", "layout", "elo", "pi", "goals", "gap", "form", "league", "reading", "updating", "forward",
+)  # fmt: skip
+HASHED_MODULES: Final = (
+    *(f"features.{module}" for module in KERNEL_MODULES),
+    "features.columns", "features.compiled", "features.contract", "features.online", "features.state",
+    "domain.competitions", "domain.match",
+)  # fmt: skip
 
 # name, family, unit, lowest, highest; the order is that of `reading.read_side`.
 SIDE_NAMES: Final[tuple[tuple[str, str, str, float | None, float | None], ...]] = (
@@ -136,11 +143,11 @@ MEETING_METRICS: Final[dict[str, tuple[int, str, float]]] = {
 
 @cache
 def kernel_hash() -> str:
-    """SHA-256 over the source of the fold's modules."""
+    """SHA-256 over the source of everything that decides what a row holds."""
     digest = hashlib.sha256()
-    package = files("matchcast.features")
-    for module in KERNEL_MODULES:
-        digest.update(package.joinpath(f"{module}.py").read_bytes())
+    package = files("matchcast")
+    for module in HASHED_MODULES:
+        digest.update(package.joinpath(*module.split(".")[:-1], module.split(".")[-1] + ".py").read_bytes())
     return digest.hexdigest()
 
 
@@ -201,13 +208,12 @@ class FeatureContract:
             BundleBroken: it was made by other feature code than this.
         """
         content = json.loads(text)
-        contract = FeatureContract(tuple(Feature(**f) for f in content["features"]), content["code_hash"])
-        if contract.code_hash != kernel_hash():
+        if content["code_hash"] != kernel_hash():
             raise BundleBroken(
-                f"features.json was made by feature code {contract.code_hash[:12]}, this is {kernel_hash()[:12]}: "
+                f"features.json was made by feature code {content['code_hash'][:12]}, this is {kernel_hash()[:12]}: "
                 "retrain, or serve it with the code revision named in its manifest"
             )
-        return contract
+        return FeatureContract(tuple(Feature(**f) for f in content["features"]), content["code_hash"])
 
 
 @cache

@@ -17,6 +17,8 @@ SHOT_FAST_RATE: Final = 0.07
 GOALS_IN_BLEND: Final = 0.3
 ON_TARGET_IN_WORTH: Final = 0.65
 MOST_GOALS: Final = 10
+MOST_GOALS_COUNTED: Final = 8.0
+"""What a side scored beyond this says no more of its strength, and a mistyped score must not wreck a rating."""
 
 
 def blended_goals(
@@ -33,8 +35,8 @@ def blended_goals(
 
 
 def gradient_step(rate: float, observed: float, expected: float) -> float:
-    """Change of an attack or leak rating: rate times the gradient of the Poisson log-likelihood."""
-    return rate * (observed - expected)
+    """Change of an attack or leak rating: rate times the gradient of the Poisson log-likelihood, goals capped at eight."""
+    return rate * (min(observed, MOST_GOALS_COUNTED) - expected)
 
 
 def poisson_home_win(home_goals: float, away_goals: float) -> float:

@@ -41,9 +41,8 @@ T_SURPRISE_SLOW: Final = 11
 T_ELO_POWER: Final = 12
 T_ELO_FAST_POWER: Final = 13
 T_ATTACK_FACTORS: Final = 14  # exp of the eight attack and leak ratings, in their order
-T_PREVIOUS_KICKOFF: Final = 22
-T_LEARNS: Final = 23
-T_RATINGS: Final = 24
+T_LEARNS: Final = 22
+T_RATINGS: Final = 23
 T_FORM: Final = T_RATINGS + RATINGS
 
 # A form ring: matches counted, then SLOTS running totals of METRICS each; the difference of two slots is a window.

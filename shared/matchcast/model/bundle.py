@@ -131,27 +131,35 @@ def load_bundle(files: Mapping[str, bytes]) -> Bundle:
     for name, content in files.items():
         if name != MANIFEST and manifest.files.get(name) != hashlib.sha256(content).hexdigest():
             raise BundleBroken(f"{name} of model bundle {manifest.version} was altered: {remedy}")
+    try:
+        bundle = _unpack(files, manifest)
+        golden = json.loads(files["golden.json"])
+        rows = np.array([[np.nan if x is None else x for x in row] for row in golden["rows"]], dtype=np.float32)
+        expected = np.array(golden["probabilities"], dtype=np.float64)
+    except (ValueError, TypeError, KeyError) as error:
+        raise BundleBroken(
+            f"model bundle {manifest.version} is of a form this code does not know ({error}): {remedy}"
+        ) from error
+    if len(rows) == 0 or rows.shape != (len(expected), len(bundle.contract.features)):
+        raise BundleBroken(f"golden.json of model bundle {manifest.version} does not fit its features: {remedy}")
+    if not bool(np.all(np.abs(bundle.predict(rows) - expected) <= GOLDEN_TOLERANCE)):
+        raise BundleBroken(f"model bundle {manifest.version} does not reproduce its golden rows: {remedy}")
+    return bundle
+
+
+def _unpack(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
     calibration = json.loads(files["calibration.json"])
-    contract = FeatureContract.from_json(files["features.json"].decode())
-    bundle = Bundle(
+    return Bundle(
         forecaster=Forecaster(
             trees=Trees.from_bytes(files["trees.npz"]),
             linear=Linear.from_json(files["linear.json"].decode()),
             tree_weight=float(calibration["tree_weight"]),
             temperature=float(calibration["temperature"]),
         ),
-        contract=contract,
+        contract=FeatureContract.from_json(files["features.json"].decode()),
         metrics=json.loads(files["metrics.json"]),
         manifest=manifest,
     )
-    golden = json.loads(files["golden.json"])
-    rows = np.array([[np.nan if x is None else x for x in row] for row in golden["rows"]], dtype=np.float32)
-    expected = np.array(golden["probabilities"], dtype=np.float64)
-    if len(rows) == 0 or rows.shape != (len(expected), len(contract.features)):
-        raise BundleBroken(f"golden.json of model bundle {manifest.version} does not fit its features: {remedy}")
-    if not bool(np.all(np.abs(bundle.predict(rows) - expected) <= GOLDEN_TOLERANCE)):
-        raise BundleBroken(f"model bundle {manifest.version} does not reproduce its golden rows: {remedy}")
-    return bundle
 
 
 def _version(hashes: Mapping[str, str], origin: Mapping[str, str]) -> str:

@@ -184,7 +184,8 @@ def retraining_days(start: date, end: date, retrain: Retrain) -> list[date]:
     while True:
         last = days[-1]
         if retrain is Retrain.YEARLY:
-            following = date(last.year + 1, start.month, min(start.day, 28))
+            leap_day = (start.month, start.day) == (2, 29)
+            following = date(last.year + 1, start.month, 28 if leap_day else start.day)
         else:
             following = date(last.year + last.month // 12, last.month % 12 + 1, 1)
         if following > end:

@@ -16,9 +16,16 @@ from matchcast.model.metrics import (
 )
 
 HALF = np.array([[0.5, 0.3, 0.2]])
-prices = st.tuples(st.floats(1.02, 30), st.floats(2.0, 20), st.floats(1.02, 30)).filter(
-    lambda o: 1.005 < sum(1 / x for x in o) < 1.25
-)
+
+
+def with_margin(chances: tuple[float, float, float], margin: float) -> tuple[float, float, float]:
+    """Prices of these chances (any positive numbers) in a book that sums to `margin`."""
+    home, draw, away = (sum(chances) / (chance * margin) for chance in chances)
+    return home, draw, away
+
+
+chance = st.floats(0.15, 1.0)
+prices = st.builds(with_margin, st.tuples(chance, chance, chance), st.floats(1.005, 1.2))
 
 
 @pytest.mark.parametrize(
