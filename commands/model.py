@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matchcast.adapters.registry import MlflowRegistry
     from matchcast.ports import ObjectStore
 
-_THEN: Final = "the forecasts served are still those of the model before: run `python -m pipeline.batch_inference`"
+_THEN: Final = "the forecasts served are still those of the model before: run `dvc repro -s -f batch_inference`"
 
 
 def models() -> None:

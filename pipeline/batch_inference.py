@@ -14,7 +14,7 @@ from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.objects_folder import objects_at
 from matchcast.adapters.snapshot_writer import write_snapshot
 from matchcast.domain.forecast import Cause, Forecast, LedgerRow, Probabilities
-from matchcast.errors import NotFound
+from matchcast.errors import BundleBroken, NotFound, Unavailable
 from matchcast.features.compiled import run_pass
 from matchcast.features.state import State
 from matchcast.model.bundle import Bundle
@@ -37,14 +37,14 @@ class Batch:
 
 def main() -> None:
     """Read data/interim and the champion, write data/predictions, the ledger and the published snapshot."""
-    if read_json(PROMOTED)["champion"] is None:
+    settings = environment()
+    objects = objects_at(settings.objects_url)
+    bundle = champion_or_none(objects)
+    if bundle is None:
         say("no champion yet, so nothing is forecast; data/promotion/gate.json says why the candidate was refused")
         write_parquet(FORECASTS, forecast_table([]))
         write_json(PUBLISHED, {"snapshot": None, "forecasts": 0, "recorded": 0})
         return
-    settings = environment()
-    objects = objects_at(settings.objects_url)
-    bundle = load_champion(objects).bundle
     finished, future = read_parquet(FINISHED), read_parquet(FUTURE)
     as_of = as_of_of(read_json(RAW_MANIFEST)).replace(microsecond=0)
     ledger = SqlLedger(Database(settings.database_url))
@@ -58,6 +58,23 @@ def main() -> None:
     write_parquet(FORECASTS, forecast_table(batch.forecasts))
     write_json(PUBLISHED, {"snapshot": asdict(pointer), "forecasts": len(batch.forecasts), "recorded": len(fresh)})
     say(f"{len(batch.forecasts)} forecasts by {bundle.version}, {len(fresh)} new in the ledger; snapshot {pointer.key}")
+
+
+def champion_or_none(objects: ObjectStore) -> Bundle | None:
+    """The serving bundle; None only if no candidate was ever let through.
+
+    Raises:
+        Unavailable: there should be a champion, but the store is away or has lost it.
+        BundleBroken: it is damaged, or was made by other feature code.
+    """
+    try:
+        return load_champion(objects).bundle
+    except BundleBroken:
+        raise
+    except Unavailable:
+        if read_json(PROMOTED)["champion"] is not None:
+            raise
+        return None
 
 
 def forecast_all(

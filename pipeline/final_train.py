@@ -13,7 +13,7 @@ from matchcast.model.metrics import base_rates
 from pipeline.evaluation import calibration_rows, confusion_rows, evaluate, flat
 from pipeline.files import read_json, read_parquet, write_csv, write_folder, write_json, write_parquet
 from pipeline.identity import run_name, training_identity
-from pipeline.match_table import odds_of
+from pipeline.match_table import FORECAST_COLUMNS, feature_rows, odds_of
 from pipeline.params import Evaluation, read_params
 from pipeline.paths import (
     BUNDLE,
@@ -32,7 +32,6 @@ from pipeline.paths import (
 from pipeline.stage import code_revision, environment, run_stage, say
 
 GOLDEN_ROWS: Final = 32
-FORECAST_COLUMNS: Final = ("home_prob", "draw_prob", "away_prob")
 HEADLINE: Final = ("log_loss", "rps", "brier", "ece", "accuracy", "roc_auc_ovr")
 
 
@@ -45,7 +44,7 @@ def main() -> None:
     outcomes = _outcomes(holdout)
 
     measured = fit(train, contract, fit_params)
-    probs = measured.predict(rows_of(holdout, contract))
+    probs = measured.predict(feature_rows(holdout, contract))
     report = evaluate(probs, outcomes, base_rates(_outcomes(train)), holdout_odds(holdout, params.evaluation))
     say(
         f"hold-out log loss {report['model']['log_loss']:.4f}, RPS {report['model']['rps']:.4f}, "
@@ -57,7 +56,7 @@ def main() -> None:
 
     manifest = read_json(RAW_MANIFEST)
     identity = training_identity(manifest, params, code_revision(environment()))
-    holdout_rows = rows_of(holdout, contract)
+    holdout_rows = feature_rows(holdout, contract)
     files = pack_bundle(
         served.forecaster,
         bytes(served.booster.save_raw("ubj")),
@@ -89,16 +88,12 @@ def main() -> None:
 def fit(table: pa.Table, contract: FeatureContract, params: FitParams) -> Fitted:
     """Train on every row of a feature table."""
     return fit_forecaster(
-        rows_of(table, contract), _outcomes(table), table["day"].to_numpy().astype(np.int64), contract.names, params
+        feature_rows(table, contract),
+        _outcomes(table),
+        table["day"].to_numpy().astype(np.int64),
+        contract.names,
+        params,
     )
-
-
-def rows_of(table: pa.Table, contract: FeatureContract) -> NDArray[np.float32]:
-    """A feature table's rows in the contract's order, shape (n, features), C order."""
-    rows = np.empty((len(table), len(contract.names)), dtype=np.float32)
-    for i, name in enumerate(contract.names):
-        rows[:, i] = table[name].to_numpy()
-    return rows
 
 
 def holdout_odds(holdout: pa.Table, params: Evaluation) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Tables of matches: their column names, and how they become what features read."""
+"""Tables of matches, of their features and of forecasts: column names, and what becomes of them in numpy."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from matchcast.domain.match import Fixture
 from matchcast.features.columns import STAT_NAMES, MatchColumns, columns_of
+from matchcast.features.contract import FeatureContract
 
 KEYS: Final = ("match_id", "tournament_id", "season", "kickoff_at", "kickoff_known", "home_team_id", "away_team_id")
 REQUIRED: Final = (*KEYS, "match_day", "status", "home_goals", "away_goals", *STAT_NAMES)
 """Columns that an export must have."""
+FORECAST_COLUMNS: Final = ("home_prob", "draw_prob", "away_prob")
+"""Probabilities in tables of forecasts."""
 
 
 def as_of_of(manifest: dict[str, Any]) -> datetime:
@@ -73,6 +76,14 @@ def odds_of(table: pa.Table, bookmaker: str, moment: str) -> NDArray[np.float64]
     if any(name not in table.column_names for name in names):
         return np.full((len(table), 3), np.nan)
     return np.column_stack([floats(table[name]) for name in names])
+
+
+def feature_rows(table: pa.Table, contract: FeatureContract) -> NDArray[np.float32]:
+    """A feature table's rows in the contract's order, shape (n, features)."""
+    rows = np.empty((len(table), len(contract.names)), dtype=np.float32)
+    for i, name in enumerate(contract.names):
+        rows[:, i] = table[name].to_numpy()
+    return rows
 
 
 def outcomes_of(finished: pa.Table) -> NDArray[np.int8]:

@@ -12,7 +12,7 @@ from matchcast.adapters.registry import MlflowRegistry, RegisteredVersion, track
 from matchcast.errors import BundleBroken
 from matchcast.model.bundle import load_bundle
 from pipeline.files import read_json, read_parquet, write_json
-from pipeline.final_train import FORECAST_COLUMNS, rows_of
+from pipeline.match_table import FORECAST_COLUMNS, feature_rows
 from pipeline.params import read_params
 from pipeline.paths import GATE, HOLDOUT, HOLDOUT_FORECASTS, PROMOTED, REGISTERED, TRAINING_METRICS
 from pipeline.promotion import HoldoutForecasts, ask_gate, promote
@@ -75,7 +75,7 @@ def _unseen_forecasts(registry: MlflowRegistry, champion: RegisteredVersion) -> 
     seen_until = int(datetime.fromisoformat(bundle.manifest.trained_until).timestamp())
     later = holdout.filter(pa.array(holdout["day"].to_numpy() > seen_until))
     if len(later) and set(bundle.contract.names) <= set(later.column_names):
-        probs = bundle.predict(rows_of(later, bundle.contract))
+        probs = bundle.predict(feature_rows(later, bundle.contract))
         outcomes = later["outcome"].to_numpy().astype(np.int64)
         found.append(HoldoutForecasts(later["match_id"].to_numpy(), probs, outcomes))
     return found

@@ -11,7 +11,7 @@ from pipeline.params import RawGate
 
 
 def suite(as_of: datetime, gate: RawGate) -> list[Expectation]:
-    """Required columns, keys that are known and unique, dates within bounds, known status.
+    """Required columns, keys that are known and unique, two clubs, dates within bounds, known status.
 
     Args:
         as_of: the export's; the last day allowed lies `horizon_days` after it.
@@ -25,6 +25,7 @@ def suite(as_of: datetime, gate: RawGate) -> list[Expectation]:
         expect.ExpectCompoundColumnsToBeUnique(
             column_list=["tournament_id", "home_team_id", "away_team_id", "match_day"]
         ),
+        expect.ExpectSelectColumnValuesToBeUniqueWithinRecord(column_list=["home_team_id", "away_team_id"]),
         expect.ExpectColumnValuesToBeBetween(
             column="kickoff_at", min_value=first, max_value=as_of + timedelta(days=gate.horizon_days)
         ),

@@ -290,6 +290,10 @@ def test_without_any_champion_nothing_is_forecast_and_the_run_still_succeeds(pro
     assert read(copy, "data/predictions/published.json") == {"forecasts": 0, "recorded": 0, "snapshot": None}
     assert ledger(copy) == []
 
+    assert "dvc repro -s -f batch_inference" in copy.run("matchcast", "promote", "candidate").stdout
+    copy.repro("-s", "-f", "batch_inference")
+    assert len(ledger(copy)) == len(ledger(project))
+
 
 def test_mlflow_away_is_one_clear_message(project: Project) -> None:
     done = project.run("matchcast", "models", check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
