@@ -178,7 +178,8 @@ class MatchStore(Protocol):
         Returns:
             How many matches changed clubs.
         Raises:
-            BadInput: both clubs have a match on the same day in the same tournament against the same opponent.
+            BadInput: the two played each other, or both have a match on the same day in the same tournament against
+                the same opponent.
         """
         ...
 

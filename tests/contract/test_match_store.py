@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
@@ -139,6 +139,25 @@ def test_two_clubs_that_played_the_same_match_cannot_become_one(store: SqlMatchS
     with pytest.raises(BadInput, match=r"team_id: .*same day"):
         store.decide(alias, None, "england:everton")
     assert len(store.teams()) == 3
+
+
+def test_two_clubs_that_played_each_other_cannot_become_one(store: SqlMatchStore, database: Database) -> None:
+    rows = [told("Arsenal", "Everton"), told("Chelsea", "Everton", kickoff_at=KICKOFF + timedelta(days=7))]
+    store.load(rows, [], [], NOW)
+    alias = TeamAlias("test", "england", "Everton", "england:arsenal", AliasStatus.CONFIRMED, (), LATER)
+    refusal = r"england:everton and england:arsenal played each other .*first on 2025-03-01.*another club"
+    with pytest.raises(BadInput, match=refusal):
+        store.decide(alias, None, "england:everton")
+    assert len(store.teams()) == 3
+    assert alias not in store.aliases()
+    with database.reading() as connection:
+        assert connection.execute(select(matches.c.away_team_id)).scalars().all() == ["england:everton"] * 2
+
+
+def test_no_match_of_a_club_against_itself_is_stored(store: SqlMatchStore, database: Database) -> None:
+    store.load([told()], [], [], NOW)
+    with pytest.raises(Unavailable, match="two_clubs"), database.writing() as connection:
+        connection.execute(text("UPDATE matches SET away_team_id = home_team_id"))
 
 
 def test_a_name_that_waits_is_remembered_with_its_proposals(store: SqlMatchStore) -> None:

@@ -311,6 +311,7 @@ def decide_alias(store: MatchStore, source: str, country: str, name: str, team_i
     Raises:
         UnknownTeam: there is no such club in this country.
         NotFound: the source never told this name.
+        BadInput: the two cannot be one club: they played each other, or the same opponent on the same day.
     """
     clubs = {team.team_id: team for team in store.teams() if team.country == country}
     if team_id not in clubs:
@@ -322,11 +323,7 @@ def decide_alias(store: MatchStore, source: str, country: str, name: str, team_i
             suggestions,
         )
     known = store.aliases()
-    before = next((a for a in known if (a.source, a.country, a.name) == (source, country, name)), None)
-    if before is None:
-        raise NotFound(
-            f"NAME: {source} has told no club {name!r} of {country}; `matchcast teams review` lists what waits"
-        )
+    before = _told(known, source, country, name)
     alone = before.team_id is not None and before.team_id != team_id
     if alone:
         alone = not any(a.team_id == before.team_id and a.name != name and a.source != ANY_SOURCE for a in known)
@@ -344,11 +341,7 @@ def decide_new(store: MatchStore, source: str, country: str, name: str, *, now: 
         BadInput: the name stands for a club of its own already.
     """
     team_ids = {team.team_id for team in store.teams()}
-    before = next((a for a in store.aliases() if (a.source, a.country, a.name) == (source, country, name)), None)
-    if before is None:
-        raise NotFound(
-            f"NAME: {source} has told no club {name!r} of {country}; `matchcast teams review` lists what waits"
-        )
+    before = _told(store.aliases(), source, country, name)
     slug = f"{country}:{team_slug(name)}"
     if before.team_id == slug:
         raise BadInput(f"NAME: {name!r} is the club {slug} already", "name")

@@ -121,6 +121,14 @@ def test_two_clubs_that_are_one_become_one() -> None:
     assert stored("SELECT count(*) FROM matches") == [(2,)]
 
 
+def test_clubs_that_met_are_not_made_one() -> None:
+    Path("E0.csv").write_text(E0)
+    run("ingest", "auto", "E0.csv")
+    output = run("teams", "alias", "football-data", "england", "Arsenal", "england:wolverhampton-wanderers", code=1)
+    assert "england:arsenal and england:wolverhampton-wanderers played each other (1 matches" in output
+    assert stored("SELECT count(*) FROM matches WHERE home_team_id = 'england:arsenal'") == [(1,)]
+
+
 def test_a_key_is_made_listed_and_revoked() -> None:
     run("migrate")
     shown = run("keys", "create", "page", "--scopes", "predict,ingest").splitlines()[-1]

@@ -43,8 +43,7 @@ class SqlMatchStore:
         now: datetime,
     ) -> LoadReport:
         with self._database.writing() as connection:
-            if not self._database.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOAD_LOCK})
+            _wait_for_others(connection)
             told_in = {row.told.tournament for row in rows if row.told.tournament in COMPETITION_BY_ID}
             _add_tournaments(connection, told_in)
             _add_teams(connection, teams, aliases, now)
@@ -63,6 +62,7 @@ class SqlMatchStore:
     def decide(self, alias: TeamAlias, new_team: TeamRecord | None, merged: str | None) -> int:
         moved = 0
         with self._database.writing() as connection:
+            _wait_for_others(connection)
             if new_team is not None:
                 _add_teams(connection, [new_team], [], alias.decided_at)
             if merged is not None and alias.team_id is not None:
@@ -92,6 +92,12 @@ def read_aliases(connection: Connection) -> Sequence[TeamAlias]:
 def stored_match(row: Sequence[Any]) -> StoredMatch:
     """A match from its columns in the order of `StoredMatch`."""
     return StoredMatch._make((*row[:13], _STATUS[row[13]], *row[14:]))
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Writers take turns; on SQLite they do so by themselves."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOAD_LOCK})
 
 
 def _add_tournaments(connection: Connection, ids: Iterable[str]) -> None:
@@ -125,6 +131,15 @@ def _put_aliases(connection: Connection, aliases: Sequence[TeamAlias]) -> None:
 
 def _merge_clubs(connection: Connection, old: str, new: str) -> int:
     moved = 0
+    clubs = (old, new)
+    between = matches.c.home_team_id.in_(clubs) & matches.c.away_team_id.in_(clubs)
+    days = connection.execute(select(matches.c.match_day).where(between).order_by(matches.c.match_day)).scalars().all()
+    if days:
+        raise BadInput(
+            f"team_id: {old} and {new} played each other ({len(days):,} matches, the first on {days[0]}), so they are"
+            f" two clubs; leave the name as it is, or give it another club",
+            "team_id",
+        )
     try:
         with connection.begin_nested():
             for side in (matches.c.home_team_id, matches.c.away_team_id):
@@ -132,7 +147,7 @@ def _merge_clubs(connection: Connection, old: str, new: str) -> int:
     except IntegrityError as error:
         raise BadInput(
             f"team_id: {old} and {new} both have a match against the same opponent on the same day, so they are two"
-            f" clubs, or one match is stored twice",
+            f" clubs, or one match is stored twice; leave the name as it is, or give it another club",
             "team_id",
         ) from error
     connection.execute(update(team_aliases).where(team_aliases.c.team_id == old).values(team_id=new))

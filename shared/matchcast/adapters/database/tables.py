@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     DateTime,
@@ -66,6 +67,7 @@ metadata: Final = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
 
@@ -130,6 +132,7 @@ matches: Final = Table(
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("source", "source_id"),
     UniqueConstraint("tournament_id", "home_team_id", "away_team_id", "match_day"),
+    CheckConstraint("home_team_id <> away_team_id", name="two_clubs"),
     Index(None, "kickoff_at", "id"),
     Index(None, "home_team_id", "kickoff_at"),
     Index(None, "away_team_id", "kickoff_at"),

@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["away_team_id"], ["teams.id"], name="fk_matches_away_team_id"),
         sa.ForeignKeyConstraint(["home_team_id"], ["teams.id"], name="fk_matches_home_team_id"),
         sa.ForeignKeyConstraint(["tournament_id"], ["tournaments.id"], name="fk_matches_tournament_id"),
+        sa.CheckConstraint("home_team_id <> away_team_id", name=op.f("ck_matches_two_clubs")),
         sa.PrimaryKeyConstraint("id", name="pk_matches"),
         sa.UniqueConstraint("source", "source_id", name="uq_matches_source_source_id"),
         sa.UniqueConstraint(
