@@ -1,4 +1,4 @@
-# Two commands do all set-up on a fresh machine that has Python 3.11 and make: `make demo` and `make test`.
+# Two commands do all set-up on a fresh Linux machine (x86_64) with git, make and Python 3.11 with venv: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
@@ -43,5 +43,6 @@ check: sync services ## what every commit passes: ruff, mypy, import rules, fast
 bench: sync services ## measure, side by side in one run
 	@for measure in tests/measure/measure_*.py; do echo "== $$measure"; $(RUN) python -m $$(basename $$measure .py | sed "s/^/tests.measure./") || exit 1; done
 
-clean: ## remove what demo and dvc made
-	rm -rf var data
+clean: ## remove what the demo stored and what the pipeline put out; your own database stays
+	@if [ -x .venv/bin/matchcast ]; then $(RUN) matchcast stop; fi
+	rm -rf var/demo data

@@ -12,7 +12,8 @@ _DAY: Final = ["%Y-%m-%d"]
 
 def backtest(
     results: Annotated[
-        list[Path], typer.Option(help="A football-data or results-only file (.gz too); may be repeated, all of one source.")
+        list[Path],
+        typer.Option(help="A football-data or results-only file (.gz too); may be repeated, all of one source."),
     ],
     start: Annotated[datetime, typer.Option("--from", formats=_DAY, help="First day to forecast.")],
     end: Annotated[datetime, typer.Option("--to", formats=_DAY, help="Last day to forecast.")],

@@ -16,11 +16,13 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-VAR: Final = Path("var")
-KEY_FILE: Final = VAR / "demo.key"
-SERVER_FILE: Final = VAR / "demo.server.json"
-LOG_FILE: Final = VAR / "demo.log"
+HOME: Final = Path("var/demo")
+SERVER_FILE: Final = HOME / "server.json"
+LOG_FILE: Final = HOME / "server.log"
+PUBLISHED: Final = Path("data/predictions/published.json")
 START_SECONDS: Final = 60.0
+FIRST_UNTIL: Final = datetime(2019, 8, 1, tzinfo=UTC)
+LAST_UNTIL: Final = datetime(2025, 5, 1, tzinfo=UTC)
 
 
 def demo(
@@ -30,29 +32,68 @@ def demo(
     ] = datetime(2025, 4, 1),  # noqa: DTZ001
     port: Annotated[int, typer.Option(help="TCP port to serve on.", min=1, max=65535)] = 8080,
 ) -> None:
-    """Load the demo matches, train, promote, forecast what comes next, and leave it serving."""
+    """Load the demo matches, train, promote, forecast what comes next, and leave it serving.
+
+    Everything it stores lies in var/demo, apart from any database of yours; the pipeline's outputs are in data.
+    """
     from rich.console import Console
 
-    from commands.environment import database_url
     from commands.export import export
     from commands.ingest import NewTeamsChoice, SourceName, ingest, migrate
+    from matchcast.errors import BadInput
 
     console = Console(width=120)
     as_of = until.replace(tzinfo=UTC)
+    if not FIRST_UNTIL <= as_of <= LAST_UNTIL:
+        raise BadInput(
+            f"--until {until:%Y-%m-%d}: the demo's matches allow days from {FIRST_UNTIL:%Y-%m-%d} to {LAST_UNTIL:%Y-%m-%d}",
+            "until",
+        )
+    place = _settle(as_of)
     _step(console, "Database")
     migrate()
     _step(console, f"Matches up to {until:%Y-%m-%d}")
     ingest(SourceName.DEMO, None, until, NewTeamsChoice.PROPOSE, None)
     export(as_of.isoformat())
     _step(console, "Pipeline: gates, features, training, promotion, forecasts")
-    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], check=True)
-    key = _key(database_url())
+    _train()
+    key = _key(place / "key")
     base = f"http://localhost:{port}"
     _step(console, "Serving")
-    _serve(base, port, as_of)
+    _serve(base, port)
     fixtures = _ask(f"{base}/predict/?limit=10", key)["items"]
     console.print(_table(fixtures))
     _show_commands(console, base, key, fixtures[0])
+
+
+def _settle(as_of: datetime) -> Path:
+    """Point this process and all that it starts at the demo's own database, objects, registry and clock."""
+    place = (HOME / f"{as_of:%Y-%m-%d}").absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "MATCHCAST_DATABASE_URL": f"sqlite:///{place}/matchcast.db",
+        "MATCHCAST_OBJECTS_URL": str(place / "objects"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db",
+        "MATCHCAST_CLOCK_STARTS_AT": as_of.isoformat(),
+        # the stages' commands are called by name
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    return place
+
+
+def _train() -> None:
+    """Run the pipeline.
+
+    Raises:
+        GateFailed: a stage or a gate said no, or the first model was not good enough to be promoted.
+    """
+    from matchcast.errors import GateFailed
+
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], check=False)
+    if done.returncode != 0:
+        raise GateFailed("the pipeline stopped; its last lines above say where and why, `dvc repro` goes on from there")
+    if json.loads(PUBLISHED.read_text())["snapshot"] is None:
+        raise GateFailed("no model was good enough to be promoted; data/promotion/gate.json says why")
 
 
 def stop() -> None:
@@ -73,35 +114,37 @@ def _step(console: "Console", name: str) -> None:
     console.rule(f"[bold]{name}", align="left")
 
 
-def _key(database: str) -> str:
+def _key(file: Path) -> str:
     """The demo's API key; made once, kept in a file that only its owner reads."""
+    from commands.environment import database_url
     from matchcast.adapters.database.api_keys import SqlApiKeys
     from matchcast.adapters.database.engine import Database
 
-    keys = SqlApiKeys(Database(database))
+    keys = SqlApiKeys(Database(database_url()))
     now = datetime.now(UTC)
-    if KEY_FILE.exists():
-        key = KEY_FILE.read_text().strip()
+    if file.exists():
+        key = file.read_text().strip()
         if hashlib.sha256(key.encode()).hexdigest() in {k.sha256 for k in keys.active(now)}:
             return key
     made = keys.create("demo", frozenset({"predict", "ingest"}), now)
-    KEY_FILE.touch(mode=0o600)
-    KEY_FILE.write_text(made.text)
+    file.touch(mode=0o600)
+    file.write_text(made.text)
     return made.text
 
 
-def _serve(base: str, port: int, as_of: datetime) -> None:
-    """Leave a server running, or go on with the one that stands.
+def _serve(base: str, port: int) -> None:
+    """Leave a server running, or go on with the one that stands if it runs this code on this data.
 
     Raises:
         Unavailable: the port is taken, or the server does not become ready.
     """
+    from matchcast.adapters.git_revision import git_revision
     from matchcast.errors import Unavailable
 
-    wanted = {"port": port, "clock_starts_at": as_of.isoformat()}
+    wanted = {"port": port, "database": os.environ["MATCHCAST_DATABASE_URL"], "code": git_revision()}
     server = _server()
     if server is not None:
-        if {k: server[k] for k in wanted} == wanted:
+        if {k: server.get(k) for k in wanted} == wanted:
             return
         stop()
     if _answers(base):
@@ -115,7 +158,6 @@ def _serve(base: str, port: int, as_of: datetime) -> None:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env={**os.environ, "MATCHCAST_CLOCK_STARTS_AT": as_of.isoformat()},
         )
     deadline = time.monotonic() + START_SECONDS
     while not _answers(f"{base}/readyz"):
@@ -147,7 +189,7 @@ def _answers(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(url, timeout=2.0).is_success or not url.endswith("/readyz")
+        return httpx.get(url, timeout=2.0, trust_env=False).is_success or not url.endswith("/readyz")
     except httpx.TransportError:
         return False
 
@@ -155,7 +197,7 @@ def _answers(url: str) -> bool:
 def _ask(url: str, key: str) -> Any:
     import httpx
 
-    reply = httpx.get(url, headers={"X-API-Key": key}, timeout=30.0)
+    reply = httpx.get(url, headers={"X-API-Key": key}, timeout=30.0, trust_env=False)
     reply.raise_for_status()
     return reply.json()
 
