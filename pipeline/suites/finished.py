@@ -5,9 +5,8 @@ from datetime import datetime
 from great_expectations import expectations as expect
 from great_expectations.expectations.expectation import Expectation
 
-from matchcast.domain.match import MatchStatus, Outcome
+from matchcast.domain.match import MAX_GOALS, MatchStatus, Outcome
 
-MOST_GOALS = 99
 MOST_OF_A_STAT = 199
 
 
@@ -29,7 +28,7 @@ def suite(as_of: datetime, stats: tuple[str, ...]) -> list[Expectation]:
             for side in ("home_goals", "away_goals")
             for expectation in (
                 expect.ExpectColumnValuesToNotBeNull(column=side),
-                expect.ExpectColumnValuesToBeBetween(column=side, min_value=0, max_value=MOST_GOALS),
+                expect.ExpectColumnValuesToBeBetween(column=side, min_value=0, max_value=MAX_GOALS),
             )
         ),
         *(expect.ExpectColumnValuesToBeBetween(column=s, min_value=0, max_value=MOST_OF_A_STAT) for s in stats),

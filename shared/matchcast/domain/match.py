@@ -10,6 +10,10 @@ RESULT_KNOWN_AFTER: Final = timedelta(hours=3)
 """A result counts as known this long after a kick-off whose time is known (extra time and penalties included)."""
 
 
+MAX_GOALS: Final = 40
+"""A side's goals in one match; more are taken for a slip of the pen."""
+
+
 class Outcome(IntEnum):
     """The 1X2 outcome after 90 minutes; the order of every probability triple."""
 

@@ -105,7 +105,7 @@ def test_a_price_that_is_none_is_dropped_with_a_reason_and_the_match_kept() -> N
         ("E0,01/01/2024,,A,A,1,0,H", "HomeTeam and AwayTeam are both 'A'"),
         ("E0,01/01/2024,,A,B,1,,H", "FTAG '' is not a number of goals"),
         ("E0,01/01/2024,,A,B,1.5,0,H", "FTHG '1.5' is not a number of goals"),
-        ("E0,01/01/2024,,A,B,100,0,H", "FTHG '100' is not a number of goals"),
+        ("E0,01/01/2024,,A,B,41,0,H", "FTHG '41' is not a number of goals; write a whole number from 0 to 40"),
         ("E0,01/01/2024,,A,B,-1,0,A", "FTHG '-1' is not a number of goals"),
         ("E0,01/01/2024,,A,B,1,0,A", "FTR 'A' contradicts the score 1-0"),
         ("E0,01/01/2024,25:99,A,B,1,0,H", "Time '25:99' is not a time"),

@@ -120,7 +120,7 @@ def test_openfootball_matches_with_a_status_have_no_goals(told: str, status: Mat
         ({"team1": "A", "team2": "B"}, "date is missing"),
         ({"date": "2025-08-23", "team1": 7, "team2": "B"}, "team1 is missing or not text"),
         ({"date": "2025-08-23", "team1": "A", "team2": "A"}, "both 'A'"),
-        ({"date": "2025-08-23", "team1": "A", "team2": "B", "score": {"ft": [1, 200]}}, "score.ft"),
+        ({"date": "2025-08-23", "team1": "A", "team2": "B", "score": {"ft": [1, 41]}}, "score.ft [1, 41] is not"),
         ({"date": "2025-08-23", "team1": "A", "team2": "B", "score": [1, 0]}, "score is not an object"),
         ({"date": "2025-08-23", "team1": "A", "team2": "B", "time": "noon"}, "time 'noon' is not a time"),
     ],
@@ -221,6 +221,14 @@ def test_a_kept_demo_file_that_was_altered_is_refused(tmp_path: Path) -> None:
 )
 def test_the_source_is_told_by_its_columns(raw: bytes, name: str) -> None:
     assert detect(raw, "x").name == name
+
+
+@pytest.mark.parametrize("spare", range(4))
+def test_a_long_file_of_accented_names_is_recognised_wherever_its_start_is_cut(spare: int) -> None:
+    header = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR\n"
+    line = f"SP2,18/08/2024,{'Á' * 4000},B,1,0,H\n"
+    raw = (header + "\n" * spare + line * 20).encode()
+    assert detect(raw, "SP2.csv").name == "football-data"
 
 
 @pytest.mark.parametrize("raw", [b"a,b\n1,2\n", b"", b"<html>", b"\0\0"])

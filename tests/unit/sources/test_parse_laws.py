@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matchcast.adapters.sources import SOURCE_NAMES, source_named
+from matchcast.domain.match import MAX_GOALS
 from matchcast.errors import BadSource
 from matchcast.ports import Parsed
 
@@ -69,7 +70,7 @@ def test_every_line_that_is_not_blank_lands_in_rows_or_rejected(name: str, lines
     assert all(row.reason and len(row.text) <= 200 for row in parsed.rejected)
     for row in parsed.rows:
         assert row.home_team != row.away_team
-        assert row.home_goals is None or 0 <= row.home_goals <= 99
+        assert row.home_goals is None or 0 <= row.home_goals <= MAX_GOALS
         assert all(1 < price < 10_000 for told in row.odds for price in told[2:5])
 
 

@@ -23,9 +23,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from matchcast.adapters.sources.openfootball import TIME_ZONES
-from matchcast.adapters.sources.tabular import EARLIEST, LATEST, MAX_GOALS, Refused, team_of
+from matchcast.adapters.sources.tabular import EARLIEST, LATEST, Refused, team_of
 from matchcast.domain.competitions import COMPETITION_BY_CODE
-from matchcast.domain.match import MatchStats, MatchStatus, RejectedRow, SourceMatch
+from matchcast.domain.match import MAX_GOALS, MatchStats, MatchStatus, RejectedRow, SourceMatch
 from matchcast.errors import BadSource, Unavailable
 from matchcast.ports import Parsed
 

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from matchcast.adapters.sources.tabular import MAX_GOALS, Refused, day_of, midnight, team_of, text_of
+from matchcast.adapters.sources.tabular import Refused, day_of, midnight, team_of, text_of
 from matchcast.domain.competitions import COMPETITION_BY_CODE, COMPETITIONS, Competition
-from matchcast.domain.match import MatchStatus, RejectedRow, SourceMatch
+from matchcast.domain.match import MAX_GOALS, MatchStatus, RejectedRow, SourceMatch
 from matchcast.domain.names import fold_name
 from matchcast.errors import BadSource
 from matchcast.ports import Parsed
@@ -204,5 +204,5 @@ def _score(entry: Mapping[str, Any], kind: str) -> _Score:
     if pair is None:
         return _NO_SCORE
     if not (isinstance(pair, list) and len(pair) == 2 and all(type(n) is int and 0 <= n <= MAX_GOALS for n in pair)):
-        raise Refused(f"score.{kind} {str(pair)[:40]} is not two numbers of goals from 0 to 99")
+        raise Refused(f"score.{kind} {str(pair)[:40]} is not two numbers of goals from 0 to {MAX_GOALS}")
     return pair[0], pair[1]

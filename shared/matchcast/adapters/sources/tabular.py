@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
 
-from matchcast.domain.match import RejectedRow
+from matchcast.domain.match import MAX_GOALS, RejectedRow
 from matchcast.errors import BadSource
 
 EARLIEST: Final = date(1870, 1, 1)
 LATEST: Final = date(2100, 12, 31)
-MAX_GOALS: Final = 99
 _SHOWN: Final = 200
+_START: Final = 65_536
 
 
 class Refused(Exception):
@@ -38,7 +38,7 @@ def text_of(raw: bytes, file_name: str, expected: str) -> str:
     name = file_name or "the file"
     if not raw.strip(b"\xef\xbb\xbf \t\r\n"):
         raise BadSource(f"{name}: the file is empty; expected {expected}; fetch it again", "file")
-    if b"\0" in raw[:65536]:
+    if b"\0" in raw[:_START]:
         raise BadSource(f"{name}: this is not text; expected {expected}; unpack or export it as UTF-8 first", "file")
     try:
         text = raw.decode("utf-8-sig")
@@ -62,7 +62,8 @@ def header_of(raw: bytes, file_name: str, expected: str) -> list[str]:
     Raises:
         BadSource: as `text_of`.
     """
-    text = text_of(raw[:65536] if raw.count(b"\n", 0, 65536) > 1 else raw, file_name, expected)
+    last_newline = raw.rfind(b"\n", 0, _START)
+    text = text_of(raw[: last_newline + 1] if raw.count(b"\n", 0, _START) > 1 else raw, file_name, expected)
     return next((_split(line) for line in _lines(text) if line.strip(", \t")), [])
 
 
@@ -132,14 +133,16 @@ _GOALS: Final = {written: n for n in range(MAX_GOALS + 1) for written in (str(n)
 
 
 def goals_of(text: str, field: str) -> int:
-    """A score between 0 and 99, also written 1.0.
+    """A score between 0 and 40, also written 1.0.
 
     Raises:
         Refused: it is none.
     """
     goals = _GOALS.get(text) if text in _GOALS else _GOALS.get(text.strip())
     if goals is None:
-        raise Refused(f"{field} {text.strip()[:20]!r} is not a number of goals; write a whole number from 0 to 99")
+        raise Refused(
+            f"{field} {text.strip()[:20]!r} is not a number of goals; write a whole number from 0 to {MAX_GOALS}"
+        )
     return goals
 
 
