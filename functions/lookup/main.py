@@ -26,7 +26,7 @@ def build(
     """The application; everything it is given is opened on first use."""
     telemetry = Telemetry()
     app = create_web_app("lookup", checks={"snapshot": published}, telemetry=telemetry)
-    guard = Depends(KeyGuard(keys, now, "predict"))
+    guard = Depends(KeyGuard(keys, "predict"))
 
     @app.get("/predict/{match_id}", tags=["forecasts"], dependencies=[guard], response_model=ForecastReply)
     def forecast_of(

@@ -33,7 +33,7 @@ def build(
     """The application; everything it is given is opened on first use."""
     telemetry = Telemetry()
     app = create_web_app("predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry)
-    guard = Depends(KeyGuard(keys, now, "predict"))
+    guard = Depends(KeyGuard(keys, "predict"))
 
     @app.post("/predict/", tags=["forecasts"], dependencies=[guard])
     def predict(body: PredictRequest) -> PredictionReply:

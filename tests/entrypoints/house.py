@@ -244,8 +244,12 @@ class House:
         ]  # fmt: skip
         SqlMatchStore(Database(self.database_url)).load(rows, TEAMS, (), NOW)
 
+    @property
+    def keys(self) -> SqlApiKeys:
+        return SqlApiKeys(Database(self.database_url))
+
     def key(self, *scopes: str) -> str:
-        return SqlApiKeys(Database(self.database_url)).create("tests", frozenset(scopes), NOW).text
+        return self.keys.create("tests", frozenset(scopes), NOW).text
 
 
 def moved(fixture: Fixture, **changes: object) -> Fixture:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from functions.predict_sync.main import app as predict_sync_app
 from knative.local.manifests import BASE, read_manifests
 from knative.local.routing import Routes
 from knative.local.runtime import local_runtime
+from matchcast.adapters.clock import utc_now
 from matchcast.errors import BadInput
 from tests.entrypoints import house
 from tests.entrypoints.house import House
@@ -93,6 +95,26 @@ def test_all_functions_answer_on_one_port(local: httpx.Client) -> None:
     assert local.get(f"/predict/{match}").json()["cause"] == "new_results"
     assert local.get("/predict/model/info").json()["run_id"] == "run1"
     assert local.get("/matches").json()["items"]
+
+
+def test_a_key_revoked_or_expired_by_now_is_refused_by_functions_whose_clock_starts_in_the_past(
+    furnished: House,
+) -> None:
+    now = utc_now()
+    revoked, expired, active = (
+        furnished.keys.create("tests", frozenset({"predict"}), house.NOW, expires_at)
+        for expires_at in (None, now - timedelta(seconds=1), now + timedelta(hours=1))
+    )
+    assert expired.key.expires_at is not None
+    assert expired.key.expires_at > house.NOW + timedelta(days=1)
+    furnished.keys.revoke(revoked.key.key_id, now)
+    with served(local_runtime(read_manifests())) as client:
+        for method, path in (("POST", "/predict/"), ("GET", "/predict/")):
+            body = PAIRING if method == "POST" else None
+            for made in (revoked, expired):
+                answer = client.request(method, path, json=body, headers={"X-API-Key": made.text})
+                assert_problem(answer, 401, "X-API-Key", "is no active key")
+            assert client.request(method, path, json=body, headers={"X-API-Key": active.text}).status_code == 200
 
 
 def test_what_is_not_routed_is_not_served(local: httpx.Client) -> None:

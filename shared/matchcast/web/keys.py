@@ -12,8 +12,9 @@ from fastapi import Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader
 
+from matchcast.adapters.clock import utc_now
 from matchcast.errors import MissingScope, Unauthorised, Unavailable
-from matchcast.ports import ApiKey, ApiKeys, Clock
+from matchcast.ports import ApiKey, ApiKeys
 
 _LOG: Final = logging.getLogger("matchcast.web")
 _HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -24,16 +25,15 @@ class KeyGuard:
     """A dependency that lets requests pass whose X-API-Key is active and has the scope.
 
     Keys are read anew when those read before are five seconds old; while the database is away, they go on to count
-    until they expire.
+    until they expire. Keys live by the machine's clock, also where the rest of a function lives in the past.
 
     Args:
         keys: opens the store of keys, on first use.
         scope: that a key needs.
     """
 
-    def __init__(self, keys: Callable[[], ApiKeys], now: Clock, scope: str) -> None:
+    def __init__(self, keys: Callable[[], ApiKeys], scope: str) -> None:
         self._keys = keys
-        self._now = now
         self._scope = scope
         self._lock = Lock()
         self._known: tuple[ApiKey, ...] = ()
@@ -49,7 +49,7 @@ class KeyGuard:
         """
         if not key:
             raise Unauthorised("X-API-Key: is missing; send a key, `matchcast keys create NAME` makes one", "X-API-Key")
-        now = self._now()
+        now = utc_now()
         if self._read_at is None or not timedelta(0) <= now - self._read_at < _KEPT_FOR:
             await run_in_threadpool(self._read, now)
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
