@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -111,11 +111,13 @@ def cause_of(model_version: str, history: Sequence[LedgerRow]) -> Cause:
 def reconciled(batch: Batch, history: Sequence[LedgerRow]) -> tuple[Batch, list[Forecast]]:
     """The batch with forecasts the ledger holds already as they stand there, and those it does not hold yet.
 
-    So a batch made twice adds nothing, and gives the same snapshot.
+    So a batch made twice adds nothing, and gives the same snapshot. The fixtures stay the batch's: the ledger does not
+    hold whether the kick-off time is known.
     """
     recorded = {_content(row.forecast): row.forecast for row in history}
     fresh = [forecast for forecast in batch.forecasts if _content(forecast) not in recorded]
-    return Batch(tuple(recorded.get(_content(f), f) for f in batch.forecasts), batch.state), fresh
+    shown = (replace(recorded.get(_content(f), f), fixture=f.fixture) for f in batch.forecasts)
+    return Batch(tuple(shown), batch.state), fresh
 
 
 def publish(batch: Batch, teams: pa.Table, bundle: Bundle, objects: ObjectStore, now: datetime) -> SnapshotPointer:

@@ -64,7 +64,7 @@ def fixtures_of(future: pa.Table) -> list[Fixture]:
     return [
         Fixture(
             row["tournament_id"], row["home_team_id"], row["away_team_id"],
-            row["kickoff_at"].astimezone(UTC), row["season"], row["match_id"],
+            row["kickoff_at"].astimezone(UTC), row["season"], row["match_id"], row["kickoff_known"],
         )
         for row in future.select(list(KEYS)).to_pylist()
     ]  # fmt: skip

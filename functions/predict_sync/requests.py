@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from matchcast.usecases.champion import Champion
 from matchcast.usecases.predict import Pairing
-from matchcast.web.instants import Instant
+from matchcast.web.instants import KickoffField
 from matchcast.web.replies import Reply
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -37,7 +37,9 @@ class PredictRequest(BaseModel):
     home_team: Name | None = None
     away_team: Name | None = None
     tournament: Name | None = None
-    kickoff_at: Instant | None = None
+    kickoff_at: Annotated[
+        KickoffField | None, Field(description="an instant, or the day (UTC) where the time is not known")
+    ] = None
     season: Annotated[int, Field(strict=True, ge=1870, le=2200)] | None = None
 
     @model_validator(mode="after")
@@ -57,7 +59,8 @@ class PredictRequest(BaseModel):
         if self.match_id is not None:
             return self.match_id
         assert self.home_team and self.away_team and self.tournament and self.kickoff_at
-        return Pairing(self.home_team, self.away_team, self.tournament, self.kickoff_at, self.season)
+        at, known = self.kickoff_at
+        return Pairing(self.home_team, self.away_team, self.tournament, at, self.season, known)
 
 
 class ModelReply(Reply):

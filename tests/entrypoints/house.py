@@ -129,7 +129,9 @@ def passed() -> PassResult:
 def fixtures() -> tuple[Fixture, ...]:
     """The games to come."""
     return tuple(
-        Fixture(g.tournament, g.home, g.away, g.kickoff_at, g.season, g.id) for g in games() if g.score is None
+        Fixture(g.tournament, g.home, g.away, g.kickoff_at, g.season, g.id, g.kickoff_at.hour != 0)
+        for g in games()
+        if g.score is None
     )
 
 

@@ -75,6 +75,12 @@ def test_unchanged_answers_are_304_until_a_new_snapshot(furnished: House, tmp_pa
         assert after.json()["probabilities"] != before.json()["probabilities"]
 
 
+def test_a_forecast_tells_whether_the_kick_off_time_is_known(lookup: httpx.Client) -> None:
+    shown = {f["match_id"]: f["kickoff_known"] for f in (i["fixture"] for i in walk(lookup, "/predict/?limit=200"))}
+    assert shown == {f.match_id: f.kickoff_known for f in house.fixtures()[:-1]}
+    assert set(shown.values()) == {True, False}
+
+
 @pytest.mark.parametrize(
     ("query", "belongs"),
     [

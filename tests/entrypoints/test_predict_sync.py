@@ -73,6 +73,16 @@ def test_a_known_fixture_is_forecast_by_its_id(predict_sync: httpx.Client) -> No
     assert answer.json()["fixture"]["match_id"] == fixture.match_id
 
 
+def test_a_kick_off_given_as_a_day_is_one_whose_time_is_not_known(predict_sync: httpx.Client) -> None:
+    for today, known in (("2025-03-01", False), ("2025-03-02T00:00:00Z", True)):
+        answer = predict_sync.post("/predict/", json=PAIRING | {"kickoff_at": today})
+        assert answer.status_code == 200
+        fixture = answer.json()["fixture"]
+        assert (fixture["kickoff_at"], fixture["kickoff_known"]) == (f"{today[:10]}T00:00:00Z", known)
+    begun = predict_sync.post("/predict/", json=PAIRING | {"kickoff_at": "2025-03-01T00:00:00Z"})
+    assert_problem(begun, 422, "kickoff_at", "before kick-off")
+
+
 def test_the_model_in_use_is_described(furnished: House) -> None:
     with served(app(), furnished.key("predict")) as client:
         answer = client.get("/predict/model/info")

@@ -19,11 +19,11 @@ from matchcast.errors import SnapshotBroken, UnknownTeam, UnknownTournament
 from matchcast.ports import MatchFilter, PairingState
 
 APPLICATION_ID: Final = 0x4D435353
-FORMAT: Final = 1
+FORMAT: Final = 2
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEDY: Final = "run the pipeline's batch_inference stage again"
 _SUGGESTIONS: Final = 5
-_FIXTURE: Final = "f.tournament, f.home_team, f.away_team, f.kickoff_at, f.season, f.match_id"
+_FIXTURE: Final = "f.tournament, f.home_team, f.away_team, f.kickoff_at, f.season, f.match_id, f.kickoff_known"
 _FORECAST: Final = (
     f"{_FIXTURE}, c.as_of, c.home_prob, c.draw_prob, c.away_prob, c.model_version, c.snapshot_hash, c.code_revision,"
     " c.cause FROM forecasts c JOIN fixtures f USING (match_id)"
@@ -216,16 +216,16 @@ def _instant(value: int) -> datetime:
 
 
 def _fixture(row: Sequence[Any]) -> Fixture:
-    return Fixture(row[0], row[1], row[2], _instant(row[3]), row[4], row[5])
+    return Fixture(row[0], row[1], row[2], _instant(row[3]), row[4], row[5], bool(row[6]))
 
 
 def _forecast(row: Sequence[Any]) -> Forecast:
     return Forecast(
         fixture=_fixture(row),
-        as_of=_instant(row[6]),
-        probabilities=Probabilities(row[7], row[8], row[9]),
-        model_version=row[10],
-        snapshot_hash=row[11],
-        code_revision=row[12],
-        cause=Cause(row[13]),
+        as_of=_instant(row[7]),
+        probabilities=Probabilities(row[8], row[9], row[10]),
+        model_version=row[11],
+        snapshot_hash=row[12],
+        code_revision=row[13],
+        cause=Cause(row[14]),
     )

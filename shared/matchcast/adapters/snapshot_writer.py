@@ -27,7 +27,7 @@ CREATE TABLE seat_state (team_id TEXT, tournament_id TEXT, vector BLOB NOT NULL,
 CREATE TABLE league_state (tournament_id TEXT PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE pair_state (first TEXT, second TEXT, vector BLOB NOT NULL, PRIMARY KEY (first, second)) WITHOUT ROWID;
 CREATE TABLE fixtures (match_id INTEGER PRIMARY KEY, tournament TEXT NOT NULL, home_team TEXT NOT NULL,
-  away_team TEXT NOT NULL, kickoff_at INTEGER NOT NULL, season INTEGER);
+  away_team TEXT NOT NULL, kickoff_at INTEGER NOT NULL, season INTEGER, kickoff_known INTEGER NOT NULL);
 CREATE TABLE forecasts (match_id INTEGER PRIMARY KEY REFERENCES fixtures, as_of INTEGER NOT NULL,
   home_prob REAL NOT NULL, draw_prob REAL NOT NULL, away_prob REAL NOT NULL, model_version TEXT NOT NULL,
   snapshot_hash TEXT NOT NULL, code_revision TEXT NOT NULL, cause TEXT NOT NULL);
@@ -134,7 +134,7 @@ def _fill_names(
 
 def _fill_forecasts(connection: sqlite3.Connection, fixtures: Sequence[Fixture], forecasts: Sequence[Forecast]) -> None:
     upcoming = (
-        (f.match_id, f.tournament, f.home_team, f.away_team, microseconds(f.kickoff_at), f.season)
+        (f.match_id, f.tournament, f.home_team, f.away_team, microseconds(f.kickoff_at), f.season, f.kickoff_known)
         for f in sorted(fixtures, key=lambda f: f.match_id or 0)
     )
     _insert(connection, "fixtures", upcoming)

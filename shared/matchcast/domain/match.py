@@ -117,7 +117,12 @@ class RejectedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """A match to forecast, teams and tournament resolved to ids."""
+    """A match to forecast, teams and tournament resolved to ids.
+
+    Attributes:
+        kickoff_at: aware UTC; midnight of the day where only the date is known.
+        kickoff_known: False where only the date is known.
+    """
 
     tournament: str
     home_team: str
@@ -125,6 +130,7 @@ class Fixture:
     kickoff_at: datetime
     season: int | None = None
     match_id: int | None = None
+    kickoff_known: bool = True
 
 
 def match_id(tournament: str, home_team: str, away_team: str, day: str) -> int:

@@ -27,7 +27,8 @@ class Pairing:
     """Two clubs to forecast, by any name they go by.
 
     Attributes:
-        kickoff_at: aware; midnight UTC where only the day is known.
+        kickoff_at: aware; midnight UTC of the day where only the day is known.
+        kickoff_known: False where only the day is known; such a match can be forecast until its day ends.
         season: calendar year in which the season starts; None for the one that `kickoff_at` falls into.
     """
 
@@ -36,6 +37,7 @@ class Pairing:
     tournament: str
     kickoff_at: datetime
     season: int | None = None
+    kickoff_known: bool = True
 
 
 def forecast_for(
@@ -53,7 +55,9 @@ def forecast_for(
     """
     as_of = max(now, snapshot.as_of)
     fixture = known_fixture(asked, snapshot) if isinstance(asked, int) else fixture_of(asked, snapshot, as_of)
-    _check_kickoff(fixture.kickoff_at, as_of, "match_id" if isinstance(asked, int) else "kickoff_at")
+    _check_kickoff(
+        fixture.kickoff_at, fixture.kickoff_known, as_of, "match_id" if isinstance(asked, int) else "kickoff_at"
+    )
     return make_forecast(
         fixture, bundle=bundle, snapshot=snapshot, code_revision=code_revision, as_of=as_of, cause=Cause.REQUESTED
     )
@@ -122,7 +126,7 @@ def fixture_of(asked: Pairing, snapshot: StateSnapshot, as_of: datetime) -> Fixt
     if home == away:
         raise BadInput(f"away_team: {home} is the home team too; give two different clubs", "away_team")
     kickoff_at = asked.kickoff_at.astimezone(UTC)
-    _check_kickoff(kickoff_at, as_of, "kickoff_at")
+    _check_kickoff(kickoff_at, asked.kickoff_known, as_of, "kickoff_at")
     known = snapshot.fixture_of(tournament, home, away, kickoff_at.date())
     if known is not None:
         return known
@@ -136,7 +140,7 @@ def fixture_of(asked: Pairing, snapshot: StateSnapshot, as_of: datetime) -> Fixt
             f"{kickoff_at.year - 1} or {kickoff_at.year}",
             "season",
         )
-    return Fixture(tournament, home, away, kickoff_at, season)
+    return Fixture(tournament, home, away, kickoff_at, season, kickoff_known=asked.kickoff_known)
 
 
 def _team(name: str, tournament: str, snapshot: StateSnapshot, field: str) -> str:
@@ -146,9 +150,8 @@ def _team(name: str, tournament: str, snapshot: StateSnapshot, field: str) -> st
         raise UnknownTeam(f"{field}: {error}", field, error.suggestions) from error
 
 
-def _check_kickoff(kickoff_at: datetime, as_of: datetime, field: str) -> None:
-    only_day_known = kickoff_at == day_start(kickoff_at)
-    if kickoff_at < (day_start(as_of) if only_day_known else as_of):
+def _check_kickoff(kickoff_at: datetime, kickoff_known: bool, as_of: datetime, field: str) -> None:
+    if kickoff_at < (as_of if kickoff_known else day_start(as_of)):
         raise BadInput(
             f"{field}: the kick-off {kickoff_at.isoformat()} is before {as_of.isoformat(timespec='seconds')}; "
             "forecasts are made before kick-off, GET /predict/{match_id} shows the last one",

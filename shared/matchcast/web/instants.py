@@ -1,12 +1,19 @@
 """Dates and times in requests."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 _EXAMPLE: Final = "2025-08-16 or 2025-08-16T14:00:00Z"
 _YEARS: Final = range(1870, 2201)
+
+
+class Kickoff(NamedTuple):
+    """When a match starts; where only the day is known, `at` is its midnight UTC."""
+
+    at: datetime
+    known: bool
 
 
 def parse_instant(value: Any) -> datetime:
@@ -36,6 +43,11 @@ def parse_end(value: Any) -> datetime:
     return instant + timedelta(days=1) if is_day(value) else instant
 
 
+def parse_kickoff(value: Any) -> Kickoff:
+    """As `parse_instant`; a date stands for a day whose kick-off time is not known."""
+    return Kickoff(parse_instant(value), not is_day(value))
+
+
 def is_day(text: str) -> bool:
     """Whether this is a date without a time."""
     try:
@@ -48,3 +60,4 @@ def is_day(text: str) -> bool:
 _SCHEMA: Final = WithJsonSchema({"type": "string", "format": "date-time", "examples": _EXAMPLE.split(" or ")})
 Instant = Annotated[datetime, BeforeValidator(parse_instant), _SCHEMA]
 End = Annotated[datetime, BeforeValidator(parse_end), _SCHEMA]
+KickoffField = Annotated[Kickoff, PlainValidator(parse_kickoff), _SCHEMA]

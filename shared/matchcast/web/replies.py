@@ -42,12 +42,16 @@ class Club(Reply):
 
 
 class FixtureReply(Reply):
-    """A match to come; `match_id` is null for a pairing that is in no fixture list."""
+    """A match to come.
+
+    `match_id` is null for a pairing that is in no fixture list; `kickoff_at` is midnight UTC where only the day is known.
+    """
 
     match_id: int | None
     tournament: str
     season: int | None
     kickoff_at: datetime
+    kickoff_known: bool
     home_team: Club
     away_team: Club
 
@@ -124,6 +128,7 @@ def forecast_reply(forecast: Forecast, snapshot: StateSnapshot, run_id: str, now
             tournament=fixture.tournament,
             season=fixture.season,
             kickoff_at=fixture.kickoff_at,
+            kickoff_known=fixture.kickoff_known,
             home_team=Club(id=fixture.home_team, name=snapshot.team_name(fixture.home_team)),
             away_team=Club(id=fixture.away_team, name=snapshot.team_name(fixture.away_team)),
         ),

@@ -9,6 +9,7 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
 from matchcast.domain.forecast import Cause, Forecast
+from matchcast.domain.match import day_start
 from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
 from matchcast.model.bundle import load_bundle
 from matchcast.ports import Ledger
@@ -98,9 +99,43 @@ def test_bad_input_names_its_field(
 
 
 def test_a_match_of_today_without_a_known_time_can_be_forecast_all_day(snapshot: SnapshotFile) -> None:
-    assert ask(pairing(AS_OF), snapshot, NOW).fixture.kickoff_at == AS_OF
+    asked = pairing(AS_OF, kickoff_known=False)
+    fixture = ask(asked, snapshot, NOW).fixture
+    assert (fixture.kickoff_at, fixture.kickoff_known) == (AS_OF, False)
     with pytest.raises(BadInput, match="kickoff_at"):
-        ask(pairing(AS_OF), snapshot, AS_OF + timedelta(days=1))
+        ask(asked, snapshot, AS_OF + timedelta(days=1))
+
+
+def test_a_match_known_to_start_at_midnight_is_not_forecast_once_it_started(snapshot: SnapshotFile) -> None:
+    midnight = AS_OF + timedelta(days=1)
+    fixture = ask(pairing(midnight), snapshot, midnight).fixture
+    assert (fixture.kickoff_at, fixture.kickoff_known) == (midnight, True)
+    with pytest.raises(BadInput, match=r"kickoff_at: the kick-off .* is before"):
+        ask(pairing(midnight), snapshot, midnight + timedelta(seconds=1))
+
+
+def test_a_fixture_whose_day_alone_is_known_is_forecast_until_its_day_ends(snapshot: SnapshotFile) -> None:
+    known = next(f for f in house.fixtures() if not f.kickoff_known)
+    assert known.match_id is not None
+    by_day = pairing(
+        known.kickoff_at, home_team=known.home_team, away_team=known.away_team, tournament=known.tournament,
+        kickoff_known=False,
+    )  # fmt: skip
+    for asked in (known.match_id, by_day):
+        assert ask(asked, snapshot, known.kickoff_at + timedelta(hours=23)).fixture == known
+        with pytest.raises(BadInput, match="is before"):
+            ask(asked, snapshot, known.kickoff_at + timedelta(days=1))
+
+
+def test_a_known_kick_off_counts_also_when_only_the_day_is_asked_for(snapshot: SnapshotFile) -> None:
+    known = next(f for f in house.fixtures() if f.kickoff_known)
+    asked = pairing(
+        day_start(known.kickoff_at), home_team=known.home_team, away_team=known.away_team,
+        tournament=known.tournament, kickoff_known=False,
+    )  # fmt: skip
+    assert ask(asked, snapshot, known.kickoff_at).fixture == known
+    with pytest.raises(BadInput, match=r"kickoff_at: the kick-off .* is before"):
+        ask(asked, snapshot, known.kickoff_at + timedelta(seconds=1))
 
 
 def test_an_unknown_match_tells_what_exists(snapshot: SnapshotFile) -> None:
