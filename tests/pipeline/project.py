@@ -48,7 +48,7 @@ class Project:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATCHCAST_", "MLFLOW_", "PYTEST_"))}
         return kept | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self.folder),
+            "PYTHONPATH": f"{self.folder}:{ROOT / 'shared'}",
             "MATCHCAST_CODE_REVISION": "made-up",
         }
 
