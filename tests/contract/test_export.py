@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -99,6 +103,33 @@ def test_an_export_replaces_the_one_before_and_leaves_nothing_else(filled: Datab
     write(filled, tmp_path / "out/export", NOW)
     assert json.loads((tmp_path / "out/export/manifest.json").read_text())["as_of"] == NOW.isoformat()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["export"]
+
+
+def test_a_reader_finds_a_whole_export_at_every_moment_and_after_a_kill(migrated_sqlite: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "matchcast.db")
+    database = Database(f"sqlite:///{tmp_path}/matchcast.db")
+    SqlMatchStore(database).load(ROWS, TEAMS, ALIASES, NOW)
+    write(database, tmp_path / "out/export")
+    manifest = tmp_path / "out/export/manifest.json"
+    again_and_again = (
+        "import sys, pathlib; from tests.contract.test_export import *\n"
+        "while True: write(Database(sys.argv[1]), pathlib.Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", again_and_again, str(database.url), str(manifest.parent)]
+    exporting = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    try:
+        seen = {manifest.stat().st_mtime_ns}
+        while len(seen) < 30 and exporting.poll() is None:
+            assert json.loads(manifest.read_text())["as_of"] == NOW.isoformat()
+            seen.add(manifest.stat().st_mtime_ns)
+    finally:
+        exporting.send_signal(signal.SIGKILL)
+    assert exporting.wait() == -signal.SIGKILL
+    for name, file in json.loads(manifest.read_text())["files"].items():
+        assert file["sha256"] == hashlib.sha256((manifest.parent / name).read_bytes()).hexdigest()
+    write(database, manifest.parent, LATER)
+    assert json.loads(manifest.read_text())["as_of"] == LATER.isoformat()
+    database.close()
 
 
 def test_a_failed_export_leaves_the_old_one(filled: Database, tmp_path: Path) -> None:

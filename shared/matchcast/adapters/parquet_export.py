@@ -1,7 +1,9 @@
 """Exports as parquet files in a folder, with a manifest of their hashes."""
 
+import ctypes
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +24,8 @@ BOOKMAKERS: Final = ("Avg", "B365", "PS", "BbAv")
 """The bookmakers whose odds are exported."""
 
 _ROWS_IN_GROUP: Final = 65_536
+_CURRENT_FOLDER: Final = -100
+_RENAME_EXCHANGE: Final = 2
 _NO_STATS: Final = MatchStats()
 _PRICES: Final = [(moment.value, bookmaker) for moment in OddsMoment for bookmaker in BOOKMAKERS]
 
@@ -90,7 +94,8 @@ class ParquetExport:
     they were loaded.
 
     Args:
-        directory: made anew by every export, next to its old self and then renamed.
+        directory: made anew by every export, under a hidden name next to its old self; then the two change names in one
+            step. A process that is killed leaves the old or the new export, and the hidden folder.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -120,10 +125,15 @@ class ParquetExport:
         if not self._directory.exists():
             new.rename(self._directory)
             return
-        old = Path(mkdtemp(prefix=f".{self._directory.name}-old-", dir=self._directory.parent))
-        self._directory.rename(old / "export")
-        new.rename(self._directory)
-        shutil.rmtree(old)
+        _exchange(new, self._directory)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Make two names change places; nobody sees a moment without either (Linux, on most of its file systems)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_CURRENT_FOLDER, os.fsencode(one), _CURRENT_FOLDER, os.fsencode(other), _RENAME_EXCHANGE):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(one), None, str(other))
 
 
 def _write_all(folder: Path, contents: Contents, as_of: datetime) -> ExportManifest:
