@@ -1,6 +1,9 @@
 """A small house for tests: two invented leagues, real state, bundles, snapshot, object folder and database."""
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import permutations
@@ -26,7 +29,7 @@ from matchcast.model.forecaster import Forecaster
 from matchcast.model.linear import Linear
 from matchcast.model.trees import Trees
 from matchcast.ports import ResolvedMatch, TeamRecord
-from matchcast.usecases.champion import ChampionPointer, set_champion
+from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, set_champion
 from matchcast.usecases.predict import make_forecast
 from matchcast.usecases.publish import SnapshotPointer, publish_snapshot
 
@@ -135,9 +138,22 @@ def fixtures() -> tuple[Fixture, ...]:
     )
 
 
+class LaterContract(FeatureContract):
+    """As later code may write it: features have a field that this code does not know."""
+
+    def to_json(self) -> str:
+        content = json.loads(super().to_json())
+        features = [feature | {"half_life": 30} for feature in content["features"]]
+        return json.dumps(content | {"features": features})
+
+
 @cache
-def bundle_files(seed: int) -> dict[str, bytes]:
-    """A bundle of random stumps and coefficients: small, real, and different for each seed."""
+def bundle_files(seed: int, later: bool = False) -> dict[str, bytes]:
+    """A bundle of random stumps and coefficients: small, real, and different for each seed.
+
+    Args:
+        later: made by later code, so that this cannot read it although every hash is right.
+    """
     rng = np.random.default_rng(seed)
     features = len(contract().features)
     rows = passed().rows
@@ -160,8 +176,9 @@ def bundle_files(seed: int) -> dict[str, bytes]:
         known.mean(axis=0), known.mean(axis=0), known.std(axis=0) + 1.0, rng.normal(0, 0.1, (3, features)),
         np.array([0.3, 0.0, 0.1]), 4.0,
     )  # fmt: skip
+    written = LaterContract(contract().features, contract().code_hash) if later else contract()
     return pack_bundle(
-        Forecaster(trees, linear, 0.5, 1.1), b"not served", contract(), {"log_loss": 1.0}, rows[:5],
+        Forecaster(trees, linear, 0.5, 1.1), b"not served", written, {"log_loss": 1.0}, rows[:5],
         run_id=f"run{seed}", trained_from="2023-08-10", trained_until="2025-02-28", data_version="d1",
         code_revision="c1", params_hash="p1", created_at="2025-03-01T00:00:00+00:00",
     )  # fmt: skip
@@ -222,6 +239,19 @@ class House:
 
     def promote(self, seed: int) -> ChampionPointer:
         return set_champion(self.objects, bundle_files(seed), NOW.isoformat(), NOW.isoformat())
+
+    def promote_unchecked(self, files: Mapping[str, bytes]) -> ChampionPointer:
+        """Make a bundle the champion without loading it, as other code than this may."""
+        manifest = json.loads(files["manifest.json"])
+        prefix = f"models/{manifest['version']}/"
+        pointer = ChampionPointer(
+            manifest["version"], manifest["run_id"], prefix, hashlib.sha256(files["manifest.json"]).hexdigest(),
+            NOW.isoformat(), NOW.isoformat(),
+        )  # fmt: skip
+        for name, content in files.items():
+            self.objects.put(prefix + name, content)
+        self.objects.put(CHAMPION_KEY, json.dumps(asdict(pointer)).encode())
+        return pointer
 
     def publish(self, seed: int, made_in: Path) -> SnapshotPointer:
         bundle = load_bundle(bundle_files(seed))

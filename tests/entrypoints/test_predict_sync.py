@@ -223,6 +223,25 @@ def test_an_instance_with_a_damaged_bundle_says_which_file(furnished: House) -> 
         assert_problem(client.post("/predict/", json=PAIRING), 503, None, "trees.npz of model bundle")
 
 
+def test_a_cold_instance_with_a_champion_made_by_later_code_says_so(furnished: House) -> None:
+    furnished.promote_unchecked(house.bundle_files(2, later=True))
+    with served(app(), furnished.key("predict")) as client:
+        assert client.get("/livez").status_code == 200
+        for path in ("/readyz", "/healthcheck/"):
+            assert_problem(client.get(path), 503, "model", "matchcast promote")
+        assert_problem(client.post("/predict/", json=PAIRING), 503, None, "half_life")
+
+
+def test_a_warm_instance_goes_on_while_the_champion_is_one_made_by_later_code(furnished: House) -> None:
+    with served(app(), furnished.key("predict")) as client:
+        before = client.post("/predict/", json=PAIRING).json()
+        furnished.promote_unchecked(house.bundle_files(2, later=True))
+        time.sleep(1.1)
+        assert client.get("/readyz").status_code == 200
+        after = client.post("/predict/", json=PAIRING).json()
+        assert (after["model_version"], after["probabilities"]) == (before["model_version"], before["probabilities"])
+
+
 def test_an_instance_with_a_missing_bundle_says_which_file(furnished: House) -> None:
     pointer = furnished.promote(2)
     shutil.rmtree(furnished.folder / "objects" / pointer.prefix)

@@ -18,7 +18,8 @@ class Watched(Generic[T]):
     """Loads on first use, looks at the pointer's ETag at most once in `every` seconds of use, and swaps atomically.
 
     While one thread loads, others go on with the value before. A pointer to something broken, or a store that is away,
-    leaves the value in place. Whoever calls this keeps the value it got for all of one answer.
+    leaves the value in place, which is logged once for each change of the pointer and reason. Whoever calls this keeps
+    the value it got for all of one answer.
 
     Args:
         objects: the store that holds the pointer.
@@ -40,6 +41,7 @@ class Watched(Generic[T]):
         self._value: T | None = None
         self._etag: str | None = None
         self._failure: MatchcastError | None = None
+        self._logged: tuple[str | None, str] | None = None
         self._next_look = float("-inf")
 
     def __call__(self) -> T:
@@ -64,17 +66,22 @@ class Watched(Generic[T]):
         return value
 
     def _look(self) -> None:
-        wait = self._every
+        wait, etag = self._every, None
         try:
             etag = self._objects.etag(self._key)
             if self._value is None or (etag is not None and etag != self._etag):
                 self._value = self._load()
                 self._etag = etag
-                self._failure = None
+                self._failure = self._logged = None
         except MatchcastError as error:
             if self._value is not None:
                 wait = self._retry_after
-                _LOG.warning("%s: going on with what was loaded before: %s", self._key, error)
+                self._log(etag, error)
             self._failure = error
         finally:
             self._next_look = time.monotonic() + wait
+
+    def _log(self, etag: str | None, error: MatchcastError) -> None:
+        if self._logged != (etag, str(error)):
+            _LOG.warning("%s: going on with what was loaded before: %s", self._key, error)
+            self._logged = (etag, str(error))

@@ -146,6 +146,36 @@ def test_the_old_champion_stays_when_the_new_one_is_broken_and_goes_when_it_is_m
     assert champion().pointer == new
 
 
+def test_a_champion_made_by_later_code_is_refused_once_in_the_log_while_the_old_one_serves(
+    here: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    champion = watched(here)
+    old = here.promote(1)
+    champion()
+    for seed in (2, 3):
+        here.promote_unchecked(house.bundle_files(seed, later=True))
+        caplog.clear()
+        for _ in range(3):
+            assert champion().pointer == old
+        (line,) = caplog.messages
+        assert "models/champion.json: going on with what was loaded before: model bundle" in line
+        assert "half_life" in line
+    assert champion().bundle.predict(house.passed().rows[:1]).sum() == pytest.approx(1)
+
+
+def test_a_store_that_is_away_is_logged_once(here: House, caplog: pytest.LogCaptureFixture) -> None:
+    champion = watched(here)
+    old = here.promote(1)
+    champion()
+    (here.folder / "objects").rename(here.folder / "away")
+    for _ in range(3):
+        assert champion().pointer == old
+    assert len(caplog.messages) == 1
+    (here.folder / "away").rename(here.folder / "objects")
+    new = here.promote(2)
+    assert champion().pointer == new
+
+
 def test_the_pointer_is_not_looked_at_more_often_than_asked(here: House) -> None:
     champion = watched(here, every=3600)
     old = here.promote(1)
