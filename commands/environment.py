@@ -2,16 +2,20 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matchcast.settings import Settings
 
 
 def database_url() -> str:
-    """`MATCHCAST_DATABASE_URL`, else a file below the current directory."""
-    return os.environ.get("MATCHCAST_DATABASE_URL") or "sqlite:///var/matchcast.db"
+    """`MATCHCAST_DATABASE_URL`, else the default of the settings."""
+    return _settings().database_url
 
 
 def objects_url() -> str:
-    """`MATCHCAST_OBJECTS_URL`, else a folder below the current directory."""
-    return os.environ.get("MATCHCAST_OBJECTS_URL") or "var/objects"
+    """`MATCHCAST_OBJECTS_URL`, else the default of the settings."""
+    return _settings().objects_url
 
 
 def cache_directory() -> Path:
@@ -23,3 +27,9 @@ def cache_directory() -> Path:
 def uv_program() -> str | None:
     """The uv that runs this process, if one does: `uv run` tells it in `UV`."""
     return os.environ.get("UV") or None
+
+
+def _settings() -> "Settings":
+    from matchcast.settings import Settings, read_settings
+
+    return read_settings(Settings, os.environ)

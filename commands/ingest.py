@@ -66,7 +66,7 @@ def ingest(
 ) -> None:
     """Load matches. All files go in together or not at all; what cannot be loaded is listed with its reason."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from matchcast.adapters.database.engine import Database
     from matchcast.adapters.database.match_store import SqlMatchStore
@@ -82,18 +82,25 @@ def ingest(
     database = Database(database_url())
     if database.file is not None and not database.file.exists():
         migrate()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     gc.disable()  # millions of tuples and no cycles: looking for garbage would double the time
     try:
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("reading", total=None)
+            reading = progress.add_task("reading", total=None)
+            wanted = places or [str(_demo())]
+            progress.update(reading, total=len(wanted))
             files = []
-            for place in places or [str(_demo())]:
-                progress.update(task, description=f"reading {place}")
+            for place in wanted:
+                progress.update(reading, description=f"reading {place}")
                 files.append(_parsed(source, place, until.date() if until else None))
-            progress.update(task, description=f"writing to {database.place}")
+                progress.advance(reading)
+            writing = progress.add_task(f"comparing with {database.place}", total=None)
+
+            def show(written: int, of: int) -> None:
+                progress.update(writing, description=f"writing to {database.place}", completed=written, total=of)
+
             store, now = SqlMatchStore(database), datetime.now(UTC)
-            report = run(files, store, committed_aliases(), now, NewTeams(new_teams.value))
+            report = run(files, store, committed_aliases(), now, NewTeams(new_teams.value), show)
     finally:
         gc.enable()
         database.close()

@@ -151,6 +151,14 @@ class ExportWriter(Protocol):
         ...
 
 
+Progress = Callable[[int, int], None]
+"""Hears, as a load goes on, how many rows are written and how many there are to write."""
+
+
+def unheard(written: int, of: int) -> None:
+    """The `Progress` of whoever does not care."""
+
+
 class MatchStore(Protocol):
     """Matches, stats, odds and clubs, written in bulk."""
 
@@ -164,6 +172,7 @@ class MatchStore(Protocol):
         teams: Sequence[TeamRecord],
         aliases: Sequence[TeamAlias],
         now: datetime,
+        progress: Progress = unheard,
     ) -> LoadReport:
         """Add new clubs, names and matches and bring known ones up to date, in one transaction.
 

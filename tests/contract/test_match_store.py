@@ -38,6 +38,14 @@ def test_what_is_loaded_can_be_read_back_exactly(store: SqlMatchStore, database:
     assert prices[1].away == 4.333333333333333
 
 
+def test_a_load_tells_how_far_it_is(store: SqlMatchStore) -> None:
+    heard: list[tuple[int, int]] = []
+    rows = [told(), fixture("Everton", "Chelsea")]
+    for _ in range(2):
+        store.load(rows, [], [], NOW, lambda written, of: heard.append((written, of)))
+    assert heard == [(2, 5), (3, 5), (5, 5), (1, 3), (3, 3)]
+
+
 def test_the_same_load_again_changes_nothing_and_says_so(store: SqlMatchStore, database: Database) -> None:
     rows = [told(), fixture("Chelsea", "Everton"), told("Everton", "Arsenal", stats=None)]
     store.load(rows, [], [], NOW)

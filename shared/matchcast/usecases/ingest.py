@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from matchcast.domain.match import RejectedRow, SourceMatch
-from matchcast.ports import LoadReport, MatchStore, Parsed, TeamAlias, TeamRecord
+from matchcast.ports import LoadReport, MatchStore, Parsed, Progress, TeamAlias, TeamRecord, unheard
 from matchcast.usecases.teams import NewTeams, Pair, resolve_teams
 
 
@@ -60,6 +60,7 @@ def ingest(
     committed: Sequence[TeamAlias],
     now: datetime,
     new_teams: NewTeams = NewTeams.PROPOSE,
+    progress: Progress = unheard,
 ) -> IngestReport:
     """Load files of one source together, in one transaction: all that can be loaded, or nothing.
 
@@ -71,7 +72,7 @@ def ingest(
     rows = [row for file in files for row in file.parsed.rows]
     rejected = [RejectedIn(file.name, row) for file in files for row in file.parsed.rejected]
     resolution = resolve_teams(rows, store.teams(), store.aliases(), committed, now=now, policy=new_teams)
-    loaded = store.load(resolution.rows, resolution.new_teams, resolution.aliases, now)
+    loaded = store.load(resolution.rows, resolution.new_teams, resolution.aliases, now, progress)
     refused = [*resolution.refused, *((resolution.indices[index], reason) for index, reason in loaded.refused)]
     starts = [0, *accumulate(len(file.parsed.rows) for file in files)]
     for index, reason in sorted(refused):

@@ -1,6 +1,7 @@
 """The commands around the store, as a user types them."""
 
 import csv
+import re
 import sqlite3
 from pathlib import Path
 
@@ -41,6 +42,20 @@ def test_the_first_ingest_makes_the_database_and_the_second_changes_nothing() ->
     assert "england:manchester-united" in first
     assert "0 new clubs" in run("ingest", "auto", "E0.csv")
     assert stored("SELECT count(*), min(home_team_id) FROM matches") == [(2, "england:arsenal")]
+
+
+def test_a_bar_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    Path("E0.csv").write_text(E0)
+    shown = run("ingest", "auto", "E0.csv")
+    for what in ("reading E0.csv", "writing to sqlite:///var/matchcast.db"):
+        assert re.search(rf"{re.escape(what)}\W+━+ 100%", shown), shown
+
+
+def test_the_environment_is_checked_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATCHCAST_DATABASE_URL", "mysql://x")
+    assert "MATCHCAST_DATABASE_URL: only sqlite: and postgresql:" in run("migrate", code=1)
 
 
 def test_rejected_rows_are_shown_and_written_to_a_file() -> None:

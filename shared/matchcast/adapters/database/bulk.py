@@ -1,16 +1,19 @@
 """Many rows in, fast: executemany on SQLite, COPY into a temporary table on PostgreSQL."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Table, func, select, text
 
 from matchcast.adapters.database.tables import instant_text
-from matchcast.ports import UpsertCount
+from matchcast.ports import Progress, UpsertCount
 
 Row = Sequence[Any]
+
+_ROWS_BETWEEN_REPORTS: Final = 8192
 
 
 class Conflict(Enum):
@@ -26,6 +29,27 @@ class Conflict(Enum):
     """The stored row stays."""
 
 
+class Tally:
+    """Counts rows as they pass, over several statements, and tells every so many.
+
+    Args:
+        of: how many are to pass.
+    """
+
+    def __init__(self, of: int, progress: Progress) -> None:
+        self._of = of
+        self._progress = progress
+        self._passed = 0
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows."""
+        source = iter(rows)
+        while chunk := list(islice(source, _ROWS_BETWEEN_REPORTS)):
+            yield from chunk
+            self._passed += len(chunk)
+            self._progress(self._passed, self._of)
+
+
 def insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     """Add rows that are known to be new.
 
@@ -38,7 +62,9 @@ def insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
         _copy(connection, table.name, table, rows)
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Row], conflict: Conflict) -> UpsertCount:
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[Row], conflict: Conflict, tally: Tally | None = None
+) -> UpsertCount:
     """Add rows or bring those with the same primary key up to date; no key may come twice.
 
     Args:
@@ -48,13 +74,14 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row], conflict: 
         return UpsertCount(0, 0, 0)
     count = select(func.count()).select_from(table)
     before = connection.execute(count).scalar_one()
+    counted = rows if tally is None else tally.passing(rows)
     rule = _on_conflict(table, conflict)
     if connection.dialect.name == "sqlite":
-        written = _executemany(connection, f"{_insert_values(table)} {rule}", rows)
+        written = _executemany(connection, f"{_insert_values(table)} {rule}", counted)
     else:
         staged, columns = f"staged_{table.name}", _columns(table)
         connection.execute(text(f"CREATE TEMPORARY TABLE {staged} (LIKE {table.name}) ON COMMIT DROP"))
-        _copy(connection, staged, table, rows)
+        _copy(connection, staged, table, counted)
         result = connection.execute(text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged} {rule}"))
         written = result.rowcount
         connection.execute(text(f"DROP TABLE {staged}"))

@@ -1,6 +1,6 @@
 """Loads of matches, stats, odds and clubs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,9 +13,19 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import match_stats, matches, odds, team_aliases, teams, tournaments
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import MatchStatus, Odds
-from matchcast.domain.merging import Accepted, StoredMatch, plan_load
+from matchcast.domain.merging import Accepted, Plan, StoredMatch, plan_load
 from matchcast.errors import BadInput
-from matchcast.ports import AliasStatus, LoadReport, Refusal, ResolvedMatch, TeamAlias, TeamRecord, UpsertCount
+from matchcast.ports import (
+    AliasStatus,
+    LoadReport,
+    Progress,
+    Refusal,
+    ResolvedMatch,
+    TeamAlias,
+    TeamRecord,
+    UpsertCount,
+    unheard,
+)
 
 _LOAD_LOCK: Final = 0x6D61746368
 _STATUS: Final = {status.value: status for status in MatchStatus}
@@ -41,6 +51,7 @@ class SqlMatchStore:
         teams: Sequence[TeamRecord],
         aliases: Sequence[TeamAlias],
         now: datetime,
+        progress: Progress = unheard,
     ) -> LoadReport:
         with self._database.writing() as connection:
             _wait_for_others(connection)
@@ -48,9 +59,10 @@ class SqlMatchStore:
             _add_tournaments(connection, told_in)
             _add_teams(connection, teams, aliases, now)
             plan = plan_load(_stored(connection, told_in), rows)
-            _write_matches(connection, plan.inserted, plan.updated, now)
-            stats_count = _write_stats(connection, plan.accepted)
-            odds_count = _write_odds(connection, plan.accepted)
+            tally = bulk.Tally(_rows_of(plan), progress)
+            _write_matches(connection, plan.inserted, plan.updated, now, tally)
+            stats_count = _write_stats(connection, plan.accepted, tally)
+            odds_count = _write_odds(connection, plan.accepted, tally)
         return LoadReport(
             UpsertCount(len(plan.inserted), len(plan.updated), plan.unchanged),
             stats_count,
@@ -161,8 +173,17 @@ def _stored(connection: Connection, told_in: set[str]) -> Iterator[StoredMatch]:
         yield stored_match(row)
 
 
+def _rows_of(plan: Plan) -> int:
+    told = (accepted.told for accepted in plan.accepted)
+    return len(plan.inserted) + sum((match.stats is not None) + len(_last_of_each(match.odds)) for match in told)
+
+
 def _write_matches(
-    connection: Connection, inserted: Sequence[StoredMatch], updated: Sequence[StoredMatch], now: datetime
+    connection: Connection,
+    inserted: Sequence[StoredMatch],
+    updated: Sequence[StoredMatch],
+    now: datetime,
+    tally: bulk.Tally,
 ) -> None:
     instant, day = bulk.driver_values(connection)
     written_at = instant(now)
@@ -171,22 +192,22 @@ def _write_matches(
         (*m[:8], instant(m[8]), m[9], day(m[10]), *m[11:13], m.status.value, *m[14:], written_at, written_at)
         for m in in_order
     )
-    bulk.insert(connection, matches, rows)
+    bulk.insert(connection, matches, tally.passing(rows))
     if updated:
         changes = [m._asdict() | {"status": m.status.value, "updated_at": now, "this": m.id} for m in updated]
         connection.execute(update(matches).where(matches.c.id == bindparam("this")), changes)
 
 
-def _write_stats(connection: Connection, accepted: Sequence[Accepted]) -> UpsertCount:
+def _write_stats(connection: Connection, accepted: Sequence[Accepted], tally: bulk.Tally) -> UpsertCount:
     def rows(owns: bool) -> list[bulk.Row]:
         told = ((a.match_id, *a.told.stats) for a in accepted if a.owns is owns and a.told.stats is not None)
         return sorted(told, key=lambda row: row[0])
 
-    own = bulk.upsert(connection, match_stats, rows(True), Conflict.TOLD_WINS)
-    return _sum(own, bulk.upsert(connection, match_stats, rows(False), Conflict.FILL_GAPS))
+    own = bulk.upsert(connection, match_stats, rows(True), Conflict.TOLD_WINS, tally)
+    return _sum(own, bulk.upsert(connection, match_stats, rows(False), Conflict.FILL_GAPS, tally))
 
 
-def _write_odds(connection: Connection, accepted: Sequence[Accepted]) -> UpsertCount:
+def _write_odds(connection: Connection, accepted: Sequence[Accepted], tally: bulk.Tally) -> UpsertCount:
     instant = bulk.driver_values(connection).instant
 
     def rows(owns: bool) -> list[bulk.Row]:
@@ -197,11 +218,11 @@ def _write_odds(connection: Connection, accepted: Sequence[Accepted]) -> UpsertC
             for p in _last_of_each(a.told.odds)
         ]
 
-    own = bulk.upsert(connection, odds, rows(True), Conflict.TOLD_WINS)
-    return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.KEEP))
+    own = bulk.upsert(connection, odds, rows(True), Conflict.TOLD_WINS, tally)
+    return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.KEEP, tally))
 
 
-def _last_of_each(prices: Sequence[Odds]) -> Iterable[Odds]:
+def _last_of_each(prices: Sequence[Odds]) -> Collection[Odds]:
     by_key = {(price.bookmaker, price.moment): price for price in prices}
     return prices if len(by_key) == len(prices) else by_key.values()
 
