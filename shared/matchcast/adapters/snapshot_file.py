@@ -23,6 +23,8 @@ FORMAT: Final = 2
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEDY: Final = "run the pipeline's batch_inference stage again"
 _SUGGESTIONS: Final = 5
+_SIMILAR: Final = 70
+"""Of 100, from where on a name is near enough to be suggested beside the nearest."""
 _FIXTURE: Final = "f.tournament, f.home_team, f.away_team, f.kickoff_at, f.season, f.match_id, f.kickoff_known"
 _FORECAST: Final = (
     f"{_FIXTURE}, c.as_of, c.home_prob, c.draw_prob, c.away_prob, c.model_version, c.snapshot_hash, c.code_revision,"
@@ -183,10 +185,10 @@ class SnapshotFile:
             "SELECT n.name, t.name FROM team_names n JOIN teams t USING (team_id) WHERE n.country = ? ORDER BY 1, 2",
             country,
         )
-        scored = process.extract(
-            normalise_team_name(name), [row[0] for row in rows], scorer=fuzz.WRatio, limit=20, score_cutoff=55
-        )
-        return tuple(dict.fromkeys(str(rows[position][1]) for _, _, position in scored))[:_SUGGESTIONS]
+        scored = process.extract(normalise_team_name(name), [row[0] for row in rows], scorer=fuzz.WRatio, limit=20)
+        near = [position for _, score, position in scored if score >= _SIMILAR]
+        best = near or [position for _, _, position in scored[:1]]
+        return tuple(dict.fromkeys(str(rows[position][1]) for position in best))[:_SUGGESTIONS]
 
     def _vector(self, query: str, *key: str) -> "array[float] | None":
         rows = self._rows(query, *key)

@@ -1,6 +1,7 @@
 """The state snapshot as a file."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -74,6 +75,33 @@ def test_an_unknown_club_comes_with_the_nearest_names(snapshot: SnapshotFile) ->
     with pytest.raises(UnknownTeam, match="did you mean Northgate United") as caught:
         snapshot.team_id("Nortgate Unted", ENGLAND)
     assert caught.value.suggestions[0] == "Northgate United"
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [
+        ("Arsenl", ("Arsenal",)),
+        ("Sheffeld", ("Sheffield United", "Sheffield Wednesday")),
+        ("Huddersfeld", ("Huddersfield Town",)),
+        ("Bornmouth", ("Barnsley",)),
+    ],
+)
+def test_only_names_that_are_near_are_suggested_and_the_nearest_in_any_case(
+    tmp_path: Path, name: str, suggested: tuple[str, ...]
+) -> None:
+    names = ("Arsenal", "Barnsley", "Huddersfield Town", "Sheffield United", "Sheffield Wednesday")
+    teams = [TeamRecord(f"england:{n.lower().replace(' ', '-')}", n, "england") for n in names]
+    whole = house.passed().state
+    nobodys = replace(
+        whole, team_ids=(), tournament_ids=(ENGLAND,), teams=whole.teams[:0], leagues=whole.leagues[:1],
+        seat_keys=whole.seat_keys[:0], seats=whole.seats[:0], pair_keys=whole.pair_keys[:0], pairs=whole.pairs[:0],
+    )  # fmt: skip
+    write_snapshot(
+        tmp_path / "s.sqlite", state=nobodys, teams=teams, aliases={}, fixtures=(), forecasts=(), model_version="v"
+    )
+    with pytest.raises(UnknownTeam) as caught:
+        open_snapshot(tmp_path / "s.sqlite").team_id(name, ENGLAND)
+    assert caught.value.suggestions == suggested
 
 
 def test_a_club_of_another_country_is_unknown(snapshot: SnapshotFile) -> None:
