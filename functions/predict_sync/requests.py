@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from matchcast.usecases.champion import Champion
 from matchcast.usecases.predict import Pairing
 from matchcast.web.instants import KickoffField
-from matchcast.web.replies import Reply
+from matchcast.web.replies import Reply, RunId
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 _PAIRING = ("home_team", "away_team", "tournament", "kickoff_at")
@@ -68,7 +68,7 @@ class ModelReply(Reply):
 
     name: str
     version: str
-    run_id: str
+    run_id: RunId
     aliases: list[str]
     trained_from: str
     trained_until: str

@@ -173,3 +173,9 @@ def test_without_a_database_forecasts_cannot_be_guarded_and_matches_say_why(here
     with served(app(), "mc_any") as client:
         assert_problem(client.get("/matches/"), 503, None, "run `matchcast migrate`")
         assert_problem(client.get("/predict/1"), 503, None, "run `matchcast migrate`")
+
+
+def test_openapi_says_how_a_run_is_found_in_mlflow(lookup: httpx.Client) -> None:
+    schemas = lookup.get("/openapi.json").json()["components"]["schemas"]
+    for reply in ("ForecastReply",):
+        assert "tagged `bundle.run_id`" in schemas[reply]["properties"]["run_id"]["description"]

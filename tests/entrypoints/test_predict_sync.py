@@ -322,3 +322,9 @@ def test_a_broken_promotion_leaves_the_old_champion_serving(furnished: House) ->
         after = client.post("/predict/", json=PAIRING)
         assert after.status_code == 200
         assert after.json()["model_version"] == before["model_version"]
+
+
+def test_openapi_says_how_a_run_is_found_in_mlflow(predict_sync: httpx.Client) -> None:
+    schemas = predict_sync.get("/openapi.json").json()["components"]["schemas"]
+    for reply in ("ModelReply", "PredictionReply"):
+        assert "tagged `bundle.run_id`" in schemas[reply]["properties"]["run_id"]["description"]

@@ -26,6 +26,12 @@ _STATUS_NAMES: Final[Mapping[MatchStatus, StatusName]] = {
     MatchStatus.UNKNOWN: "unknown",
 }
 Share = Annotated[float, Field(ge=0, le=1)]
+RunId = Annotated[
+    str,
+    Field(
+        description="name of the model's training run; in MLflow, the run of this name, tagged `bundle.run_id` with it"
+    ),
+]
 
 
 class Reply(BaseModel):
@@ -79,7 +85,7 @@ class ForecastReply(Reply):
     probabilities: ProbabilitiesReply
     predicted: Predicted
     model_version: str
-    run_id: str
+    run_id: RunId
     as_of: datetime
     snapshot: SnapshotReply
     code_revision: str
