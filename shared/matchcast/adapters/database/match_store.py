@@ -1,6 +1,6 @@
 """Loads of matches, stats, odds and clubs."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -174,8 +174,9 @@ def _stored(connection: Connection, told_in: set[str]) -> Iterator[StoredMatch]:
 
 
 def _rows_of(plan: Plan) -> int:
+    """How many rows will be written; a price told twice counts twice."""
     told = (accepted.told for accepted in plan.accepted)
-    return len(plan.inserted) + sum((match.stats is not None) + len(_last_of_each(match.odds)) for match in told)
+    return len(plan.inserted) + sum((match.stats is not None) + len(match.odds) for match in told)
 
 
 def _write_matches(
@@ -222,7 +223,7 @@ def _write_odds(connection: Connection, accepted: Sequence[Accepted], tally: bul
     return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.KEEP, tally))
 
 
-def _last_of_each(prices: Sequence[Odds]) -> Collection[Odds]:
+def _last_of_each(prices: Sequence[Odds]) -> Iterable[Odds]:
     by_key = {(price.bookmaker, price.moment): price for price in prices}
     return prices if len(by_key) == len(prices) else by_key.values()
 
