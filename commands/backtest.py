@@ -1,5 +1,6 @@
 """`matchcast backtest`: walk forward through past matches and say how good the forecasts were."""
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -26,6 +27,9 @@ def backtest(
     params: Annotated[Path, typer.Option(help="Training knobs.")] = PARAMS,
 ) -> None:
     """Walk forward through past matches: train on what was known, forecast what came next, score it."""
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "passive"
+    )  # read when the libraries below load: waiting threads must not spin
     from rich.console import Console
 
     from commands.backtest_report import run_backtest

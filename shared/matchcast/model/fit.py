@@ -9,6 +9,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from matchcast.model.forecaster import Forecaster, softmax, temper
 from matchcast.model.linear import Linear
@@ -161,7 +162,8 @@ def fit_linear(rows: NDArray[np.float32], outcomes: Outcomes, day: NDArray[np.in
     scale[scale < 1e-9] = 1.0
     z = np.clip((x - mean) / scale, -params.linear.clip, params.linear.clip)
     model = LogisticRegression(C=params.linear.c, solver="newton-cholesky", max_iter=50, tol=1e-6)
-    model.fit(z, outcomes[recent])
+    with threadpool_limits(1, "blas"):  # more threads would spin for each other, and round differently
+        model.fit(z, outcomes[recent])
     if list(model.classes_) != [0, 1, 2]:
         raise ValueError("training matches must show home wins, draws and away wins")
     return Linear(median, mean, scale, model.coef_, model.intercept_, params.linear.clip)

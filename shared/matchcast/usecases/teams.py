@@ -1,15 +1,15 @@
 """Which club a source's name means.
 
 A name settled before stays settled. Otherwise it is the club that goes by the same name but for case, accents,
-punctuation and FC; or once all club tokens are set aside, if there is exactly one, the two never meet in one tournament
-and season, and the source has no other name for it. Otherwise similar names of known clubs are proposed and the rows
+punctuation and FC; or once all club tokens are set aside, if there is exactly one, the two never play on one day in one
+tournament, and the source has no other name for it. Otherwise similar names of known clubs are proposed and the rows
 wait for a decision. A name like no other is a new club.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -22,6 +22,9 @@ from matchcast.errors import BadInput, NotFound, UnknownTeam
 from matchcast.ports import AliasStatus, MatchStore, Refusal, ResolvedMatch, TeamAlias, TeamRecord
 
 ANY_SOURCE: Final = "*"
+MatchDay = tuple[str, date]
+"""Tournament and day: two names that both play on one are two clubs."""
+
 SIMILAR: Final = 85.0
 """From this score (0-100) on, two names may mean one club."""
 
@@ -87,13 +90,14 @@ def resolve_teams(
         committed: names known beforehand; the first of a club is its usual name.
     """
     result = Resolution()
-    seen: defaultdict[tuple[str, str], defaultdict[str, set[tuple[str, int]]]] = defaultdict(lambda: defaultdict(set))
+    seen: defaultdict[tuple[str, str], defaultdict[str, set[MatchDay]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         competition = COMPETITION_BY_ID.get(row.tournament)
         if competition is not None:
             names = seen[row.source, competition.country]
-            names[row.home_team].add((row.tournament, row.season))
-            names[row.away_team].add((row.tournament, row.season))
+            match_day = (row.tournament, row.kickoff_at.date())
+            names[row.home_team].add(match_day)
+            names[row.away_team].add(match_day)
     ids: dict[tuple[str, str], Mapping[str, str]] = {}
     for (source, country), names in seen.items():
         known = _Country(source, country, teams, aliases, committed)
@@ -155,10 +159,10 @@ class _Country:
         self.exact: dict[str, str] = {}
         self.committed: dict[str, str] = {}
         self.waiting: dict[str, TeamAlias] = {}
-        self.seen: Mapping[str, set[tuple[str, int]]] = {}
+        self.seen: Mapping[str, set[MatchDay]] = {}
         self.settled: dict[str, str] = {}
         self.called: defaultdict[str, set[str]] = defaultdict(set)
-        self.met: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+        self.met: defaultdict[str, set[MatchDay]] = defaultdict(set)
         self.by_fold: defaultdict[str, set[str]] = defaultdict(set)
         self.by_normal: defaultdict[str, set[str]] = defaultdict(set)
         self.everywhere: defaultdict[str, list[TeamAlias]] = defaultdict(list)
@@ -196,7 +200,7 @@ class _Country:
         self.by_normal[normalise_team_name(name)].add(team_id)
 
     def settle(
-        self, seen: Mapping[str, set[tuple[str, int]]], policy: NewTeams, now: datetime, result: Resolution
+        self, seen: Mapping[str, set[MatchDay]], policy: NewTeams, now: datetime, result: Resolution
     ) -> Mapping[str, str]:
         """The club of each name, except of those that wait; what is learnt goes into `result`."""
         self.seen = seen
@@ -239,20 +243,20 @@ class _Country:
             result.aliases.append(alias)
         return alias
 
-    def _by_spelling(self, name: str, seasons: set[tuple[str, int]]) -> str | None:
+    def _by_spelling(self, name: str, days: set[MatchDay]) -> str | None:
         found = self.by_fold.get(fold_name(name)) or self.by_normal.get(normalise_team_name(name)) or ()
         if len(found) != 1:
             return None
         (team_id,) = found
         if plain_name(name) in map(plain_name, self.names[team_id]):
             return team_id
-        return None if self.called[team_id] or self.met[team_id] & seasons else team_id
+        return None if self.called[team_id] or self.met[team_id] & days else team_id
 
-    def _proposals(self, name: str, seasons: set[tuple[str, int]]) -> tuple[str, ...]:
+    def _proposals(self, name: str, days: set[MatchDay]) -> tuple[str, ...]:
         spellings = {
             (team_id, spelling): normalise_team_name(spelling)
             for team_id in self.stored
-            if not self.met[team_id] & seasons
+            if not self.met[team_id] & days
             for spelling in self.names[team_id]
         }
         near = process.extract(

@@ -1,6 +1,7 @@
 """Which club a name means."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,9 +17,13 @@ TEAMS = [TeamRecord(f"argentina:club-{i}", name, "argentina") for i, name in enu
 ALIASES = [TeamAlias("old", t.country, t.name, t.team_id, AliasStatus.CONFIRMED, (), NOW) for t in TEAMS]
 
 
-def pairs(*names: tuple[str, str], source: str = "new", season: int = 2024) -> list[SourceMatch]:
+def pairs(*names: tuple[str, str], source: str = "new", season: int = 2024, day: int = 1) -> list[SourceMatch]:
+    """Matches of one day."""
+    kickoff = datetime(season, 9, day, tzinfo=UTC)
     return [
-        fixture(home, away, source=source, tournament="argentina:primera-division", season=season).told
+        fixture(
+            home, away, source=source, tournament="argentina:primera-division", season=season, kickoff_at=kickoff
+        ).told
         for home, away in names
     ]
 
@@ -57,7 +62,16 @@ def test_a_similar_name_is_held_back_with_proposals_and_the_way_to_decide() -> N
     assert 'matchcast teams alias new argentina "Estudiantes" TEAM_ID' in resolution.refused[0].reason
 
 
-def test_two_names_that_meet_in_one_season_are_two_clubs() -> None:
+def test_a_typo_beside_the_right_name_is_held_back() -> None:
+    """Both names stand in one season of one file, but never on one day: perhaps one club."""
+    rows = pairs(("Boca Juniors", "Independiente"), day=1) + pairs(("Boca Junors", "Racing Avellaneda"), day=8)
+    resolution = resolve(rows)
+    assert [alias.name for alias in resolution.held] == ["Boca Junors"]
+    assert resolution.new_teams == []
+    assert "club-1" in resolution.refused[0].reason
+
+
+def test_two_names_that_play_on_one_day_are_two_clubs() -> None:
     rows = pairs(("Estudiantes", "Estudiantes L.P."), ("Estudiantes L.P.", "Boca Juniors"))
     resolution = resolve(rows)
     assert resolution.held == []
