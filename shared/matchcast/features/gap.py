@@ -8,7 +8,7 @@ by lambda (1 - phi); ratings never fall below 0.
 
 from typing import Final
 
-GAP_LAMBDA: Final = 0.15
+GAP_LAMBDA: Final = 0.25
 GAP_PHI: Final = 0.6
 
 

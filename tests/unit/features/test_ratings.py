@@ -81,9 +81,9 @@ def test_blended_goals_of_a_wasteful_side() -> None:
 
 
 def test_gap_rating_example() -> None:
-    """Wheatcroft (2020), section 3: attack 12 against defence 10 expects 11; 15 shots move it by 0.15 x 0.6 x 4 = 0.36."""
+    """Wheatcroft (2020), section 3: attack 12 against defence 10 expects 11; 15 shots move it by 0.25 x 0.6 x 4 = 0.6."""
     assert gap_expected(12.0, 10.0) == 11.0
-    assert gap_moved(12.0, 0.6, 15.0, 11.0) == pytest.approx(12.36)
+    assert gap_moved(12.0, 0.6, 15.0, 11.0) == pytest.approx(12.6)
     assert gap_moved(0.01, 0.6, 0.0, 11.0) == 0.0
 
 

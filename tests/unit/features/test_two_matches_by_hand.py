@@ -69,12 +69,12 @@ SECOND = {
 
 # After it: 1:1, Birch with 9 shots and Ash with 11 where 15 and 5 were expected; the third match has Ash at home.
 THIRD = {
-    # 15 + 0.15 x 0.4 x (11 - 5), 5 + 0.15 x 0.4 x (9 - 15), 5 + 0.15 x 0.4 x (9 - 15), 15 + 0.15 x 0.4 x (11 - 5)
-    "home_gap_shots_attack": 15.36,
-    "home_gap_shots_defence": 4.64,
-    "away_gap_shots_attack": 4.64,
-    "away_gap_shots_defence": 15.36,
-    "gap_shots_expected": 10.72,
+    # attack at home 15 + 0.25 x 0.4 x (11 - 5), defence at home 5 + 0.25 x 0.4 x (9 - 15); Birch mirrors them
+    "home_gap_shots_attack": 15.6,
+    "home_gap_shots_defence": 4.4,
+    "away_gap_shots_attack": 4.4,
+    "away_gap_shots_defence": 15.6,
+    "gap_shots_expected": 11.2,
     "home_venue_win_5": 1.0,
     "away_venue_goals_against_5": 2.0,
     "home_all_goals_for_2": 1.5,
