@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
-UV := $(or $(shell command -v uv),.tools/bin/uv)
+OWN_UV := $(CURDIR)/.tools/bin/uv
+UV := $(or $(shell command -v uv),$(OWN_UV))
 RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 
@@ -11,11 +12,11 @@ export UV_COMPILE_BYTECODE = 1
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-.tools/bin/uv:
-	$(PYTHON) -m venv .tools
-	.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+$(OWN_UV):
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
-sync: $(filter .tools/bin/uv,$(UV)) ## install the locked environment into .venv
+sync: $(filter $(OWN_UV),$(UV)) ## install the locked environment into .venv
 	@$(UV) sync --quiet --locked
 
 services: ## install the services that the tests start (Debian packages; needs root once)

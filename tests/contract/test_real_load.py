@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from commands.environment import uv_program
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.adapters.database.tables import metadata
@@ -67,7 +68,7 @@ def test_openfootball_names_resolve_onto_known_clubs_season_after_season(databas
 @pytest.fixture(scope="session")
 def demo_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's matches, fetched from the package index."""
-    return fetch_demo(tmp_path_factory.mktemp("demo"))
+    return fetch_demo(tmp_path_factory.mktemp("demo"), uv_program())
 
 
 @pytest.mark.slow
