@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from commands import backtest, demo, export, ingest, keys, model, teams, up
+from commands import backtest, demo, export, ingest, keys, model, replay, teams, up
 from matchcast.errors import MatchcastError
 
 
@@ -35,6 +35,7 @@ app.command()(backtest.backtest)
 app.command()(model.models)
 app.command()(model.promote)
 app.command()(model.rollback)
+app.command()(replay.replay)
 app.command()(demo.demo)
 app.command()(demo.stop)
 app.command()(up.up)
