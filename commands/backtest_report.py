@@ -16,8 +16,8 @@ from matchcast.domain.competitions import BIG_FIVE, COMPETITION_BY_ID
 from matchcast.domain.match import RejectedRow, SourceMatch
 from matchcast.errors import BadInput, BadSource, UnknownTournament
 from matchcast.model.fit import FitParams
-from matchcast.usecases.backtest import Backtest, Retrain, backtest, compare, table_of
-from pipeline.params import read_params
+from matchcast.usecases.backtest import Backtest, MatchTable, Retrain, backtest, compare, table_of
+from pipeline.params import Params, read_params
 
 COLUMNS = (
     "date", "tournament", "home_team", "away_team", "home_prob", "draw_prob", "away_prob", "as_of",
@@ -37,6 +37,19 @@ def run_backtest(
     if not output.parent.is_dir():
         raise BadInput(f"--output {output}: the folder {output.parent} does not exist", field="output")
     params = read_params(params_file)
+    table = read_table(results, console)
+    result = walk_forward(table, params, start, end, retrain, tournaments_named(tournaments), console)
+    write_forecasts(result, output)
+    console.print(f"{len(result.probs):,} forecasts written to {output}")
+    console.print(scores_table(result))
+
+
+def read_table(results: Sequence[Path], console: Console) -> MatchTable:
+    """Read files of one source and say what was in them.
+
+    Raises:
+        BadInput: a file cannot be read, they are of different sources, or no match is usable.
+    """
     rows, rejected = _read(results)
     if not rows:
         raise BadSource(f"{', '.join(map(str, results))}: no usable match in {len(rejected)} rows", "results")
@@ -44,13 +57,21 @@ def run_backtest(
     console.print(f"{len(rows):,} matches read, {len(rejected):,} rows rejected, {table.duplicates:,} doubles")
     for row in rejected[:5]:
         console.print(f"  line {row.line}: {row.reason}")
+    return table
+
+
+def walk_forward(
+    table: MatchTable, params: Params, start: date, end: date, retrain: Retrain, tournaments: Sequence[str],
+    console: Console,
+) -> Backtest:  # fmt: skip
+    """`usecases.backtest.backtest` with a progress bar."""
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("features", total=None)
 
         def tell(begin: date, number: int, of: int) -> None:
             progress.update(task, description=f"training as of {begin}", total=of, completed=number - 1)
 
-        result = backtest(
+        return backtest(
             table,
             params.features.contract(),
             FitParams.of(params.model),
@@ -58,15 +79,17 @@ def run_backtest(
             start=start,
             end=end,
             retrain=retrain,
-            tournaments=_tournaments(tournaments),
+            tournaments=tournaments,
             progress=tell,
         )
-    write_forecasts(result, output)
-    console.print(f"{len(result.probs):,} forecasts written to {output}")
-    console.print(scores_table(result))
 
 
-def _tournaments(asked: Sequence[str]) -> list[str]:
+def tournaments_named(asked: Sequence[str]) -> list[str]:
+    """Ids as asked for on the command line; `big-five` stands for five.
+
+    Raises:
+        UnknownTournament: an id that is not in the catalogue.
+    """
     found: list[str] = []
     for name in asked:
         if name == "big-five":

@@ -74,10 +74,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class MatchTable:
-    """Source rows as columns, with what scoring needs besides: names and closing odds."""
+    """Source rows as columns, with what scoring needs besides.
+
+    Attributes:
+        names: home and away team as the source writes them, a pair a match.
+        closing_odds: decimal prices, shape (n, 3), NaN where there are none.
+        close: shape (n, 3), the same as probabilities by the power method.
+        duplicates: rows that gave way to a later row of the same match.
+    """
 
     columns: MatchColumns
     names: Sequence[tuple[str, str]]
+    closing_odds: NDArray[np.float64]
     close: NDArray[np.float64]
     duplicates: int
 
@@ -106,8 +114,9 @@ def table_of(rows: Sequence[SourceMatch]) -> MatchTable:
             [[_number(getattr(r.stats, s) if r.stats else None) for s in STAT_NAMES] for r in kept], dtype=np.float64
         ).reshape(len(kept), len(STAT_NAMES)),
     )
-    close = power_probabilities(np.array([_closing(r) for r in kept], dtype=np.float64).reshape(len(kept), 3))
-    return MatchTable(columns, [(r.home_team, r.away_team) for r in kept], close, len(rows) - len(kept))
+    odds = np.array([_closing(r) for r in kept], dtype=np.float64).reshape(len(kept), 3)
+    names = [(r.home_team, r.away_team) for r in kept]
+    return MatchTable(columns, names, odds, power_probabilities(odds), len(rows) - len(kept))
 
 
 def backtest(
