@@ -2,89 +2,94 @@
 
 import json
 import logging
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 import great_expectations as gx
 import pandas as pd
-from great_expectations.checkpoint import UpdateDataDocsAction
-from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    ExpectationValidationResult,
+)
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
 
 from matchcast.errors import GateFailed
-from pipeline.files import replace_folder, unfinished_folder, write_json
-from pipeline.paths import DOCS, VALIDATION
+from pipeline.data_docs import kept_results, write_site
+from pipeline.files import write_json
+from pipeline.match_table import as_of_of
+from pipeline.paths import DOCS, RESULTS, VALIDATION
 from pipeline.stage import say
 
 EXAMPLES: Final = 5
 _HIDDEN_KWARGS: Final = ("batch_id", "column", "column_list")
 
 
-def pass_gate(name: str, table: pd.DataFrame, suite: Sequence[Expectation], key: str = "match_id") -> None:
-    """Check a table; write the answer to data/validation/<name>.json and a report to data/docs/<name>/index.html.
+class DataVersion(NamedTuple):
+    """The export that a gate's table comes from: its hash, and the instant it stands for."""
+
+    hash: str
+    as_of: datetime
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "DataVersion":
+        """From the export's manifest."""
+        return cls(str(manifest["data_version"]), as_of_of(dict(manifest)))
+
+
+def pass_gate(
+    name: str, table: pd.DataFrame, suite: Sequence[Expectation], data: DataVersion, key: str = "match_id"
+) -> None:
+    """Check a table; write the answer to data/validation/<name>.json and what Data Docs show to results/ beside it.
+
+    A gate that closes writes data/docs at once, with itself and the gates that the same data passed before.
 
     Args:
+        name: one of `data_docs.SUITES`.
         key: column that names a row in messages.
     Raises:
         GateFailed: an expectation does not hold; the message names it, its column, how many rows break it and examples.
     """
-    with unfinished_folder() as folder:
-        results = _results(name, table, suite, folder)
-        for walkthrough in folder.glob("static/images/*.gif"):
-            walkthrough.unlink()
-        replace_folder(folder, DOCS / name)
-    answers = [_answer(result, table, key) for result in results]
+    result = _result(name, table, suite, data)
+    answers = [_answer(each, table, key) for each in result.results]
     answers.sort(key=lambda answer: (answer["column"] or "", answer["expectation"]))
     failed = [answer for answer in answers if not answer["success"]]
+    write_json(RESULTS / f"{name}.json", result.to_json_dict())
     write_json(
         VALIDATION / f"{name}.json",
-        {"suite": name, "success": not failed, "rows": len(table), "expectations": answers},
-    )
+        {
+            "suite": name, "data_version": data.hash, "success": not failed, "rows": len(table), "expectations": answers,
+        },
+    )  # fmt: skip
     say(f"{name}: {len(table)} rows, {len(answers) - len(failed)} of {len(answers)} expectations hold")
     if failed:
+        write_site([kept for kept in kept_results() if kept["meta"]["run_id"]["run_name"] == data.hash])
         breaches = "\n  ".join(_sentence(answer) for answer in failed)
         raise GateFailed(
             f"gate {name} is closed, the data breaks its suite (pipeline/suites/{name}.py):\n  {breaches}\n"
-            f"  full report: {DOCS / name / 'index.html'}"
+            f"  full report: {DOCS / 'index.html'}"
         )
 
 
-def _results(
-    name: str, table: pd.DataFrame, suite: Sequence[Expectation], site: Path
-) -> Sequence[ExpectationValidationResult]:
+def _result(
+    name: str, table: pd.DataFrame, suite: Sequence[Expectation], data: DataVersion
+) -> ExpectationSuiteValidationResult:
+    """What Great Expectations says; its account of when and where it ran gives way to the data's version."""
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    context.add_data_docs_site(
-        site_name=name,
-        site_config={
-            "class_name": "SiteBuilder",
-            "show_how_to_buttons": False,
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site.resolve())},
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        },
-    )
     asset = context.data_sources.add_pandas("tables").add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe("all")
-    definition = context.validation_definitions.add(
-        gx.ValidationDefinition(
-            name=name, data=batch, suite=context.suites.add(gx.ExpectationSuite(name, expectations=list(suite)))
-        )
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": table})
+    result: ExpectationSuiteValidationResult = batch.validate(
+        gx.ExpectationSuite(name, expectations=list(suite)),
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES},
     )
-    checkpoint = context.checkpoints.add(
-        gx.Checkpoint(
-            name=name,
-            validation_definitions=[definition],
-            actions=[UpdateDataDocsAction(name="docs", site_names=[name])],
-            result_format={"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES},
-        )
-    )
-    answer = checkpoint.run(batch_parameters={"dataframe": table})
-    (only,) = answer.run_results.values()
-    results: Sequence[ExpectationValidationResult] = only.results
-    return results
+    kept = ("great_expectations_version", "active_batch_definition")
+    result.meta = {entry: result.meta[entry] for entry in kept} | {
+        "run_id": {"run_name": data.hash, "run_time": data.as_of.isoformat()}
+    }
+    return result
 
 
 def _answer(result: ExpectationValidationResult, table: pd.DataFrame, key: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ RAW_MANIFEST: Final = RAW / MANIFEST
 
 DOCS: Final = DATA / "docs"
 VALIDATION: Final = DATA / "validation"
+RESULTS: Final = VALIDATION / "results"
 
 FINISHED: Final = DATA / "interim" / "finished.parquet"
 FUTURE: Final = DATA / "interim" / "future.parquet"

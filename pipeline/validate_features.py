@@ -3,10 +3,10 @@
 import pyarrow as pa
 
 from matchcast.features.contract import FeatureContract
-from pipeline.files import read_parquet
-from pipeline.gates import pass_gate
+from pipeline.files import read_json, read_parquet
+from pipeline.gates import DataVersion, pass_gate
 from pipeline.params import read_params
-from pipeline.paths import CONTRACT, FEATURES_FINISHED, FEATURES_FUTURE
+from pipeline.paths import CONTRACT, FEATURES_FINISHED, FEATURES_FUTURE, PREPROCESSING_METRICS, RAW_MANIFEST
 from pipeline.stage import run_stage
 from pipeline.suites.features import suite
 
@@ -16,7 +16,10 @@ def main() -> None:
     contract = FeatureContract.from_json(CONTRACT.read_text())
     columns = ["match_id", "coverage", *contract.names]
     rows = pa.concat_tables([read_parquet(FEATURES_FINISHED, columns), read_parquet(FEATURES_FUTURE, columns)])
-    pass_gate("features", rows.to_pandas(), suite(contract.features, read_params().gates.features))
+    data = DataVersion.of(read_json(RAW_MANIFEST))
+    counts = read_json(PREPROCESSING_METRICS)
+    wanted = suite(contract.features, read_params().gates.features, counts["finished"] + counts["future"])
+    pass_gate("features", rows.to_pandas(), wanted, data)
 
 
 if __name__ == "__main__":

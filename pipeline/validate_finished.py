@@ -2,8 +2,7 @@
 
 from matchcast.features.columns import STAT_NAMES
 from pipeline.files import read_json, read_parquet
-from pipeline.gates import pass_gate
-from pipeline.match_table import as_of_of
+from pipeline.gates import DataVersion, pass_gate
 from pipeline.paths import FINISHED, RAW_MANIFEST
 from pipeline.stage import run_stage
 from pipeline.suites.finished import suite
@@ -11,7 +10,8 @@ from pipeline.suites.finished import suite
 
 def main() -> None:
     """Check data/interim/finished.parquet."""
-    pass_gate("finished", read_parquet(FINISHED).to_pandas(), suite(as_of_of(read_json(RAW_MANIFEST)), STAT_NAMES))
+    data = DataVersion.of(read_json(RAW_MANIFEST))
+    pass_gate("finished", read_parquet(FINISHED).to_pandas(), suite(data.as_of, STAT_NAMES), data)
 
 
 if __name__ == "__main__":

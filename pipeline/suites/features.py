@@ -9,14 +9,15 @@ from matchcast.features.contract import Feature
 from pipeline.params import FeaturesGate
 
 
-def suite(features: Sequence[Feature], gate: FeaturesGate) -> list[Expectation]:
+def suite(features: Sequence[Feature], gate: FeaturesGate, matches: int) -> list[Expectation]:
     """Every column exists and keeps its bounds in most rows (rates 0 to 1, averages not negative); coverage 0 to 1.
 
     Args:
         features: the contract's; gate: how strictly.
+        matches: finished and future ones; each has its row.
     """
     return [
-        expect.ExpectTableRowCountToBeBetween(min_value=1),
+        expect.ExpectTableRowCountToEqual(value=matches),
         expect.ExpectColumnValuesToBeUnique(column="match_id"),
         expect.ExpectColumnValuesToNotBeNull(column="coverage"),
         expect.ExpectColumnValuesToBeBetween(column="coverage", min_value=0, max_value=1),
