@@ -1,6 +1,7 @@
 """penaltyblog's Dixon-Coles, fitted anew every week on each league's own matches."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -34,9 +35,7 @@ def dixon_coles(
         progress: told how many fits are done, and of how many.
     Returns:
         Shape (n, 3); NaN where nothing was wanted, and where one of the clubs has not played in that league within the
-        window: the model knows no such club.
-    Raises:
-        ValueError: a fit does not converge.
+        window (the model knows no such club) or penaltyblog refuses: a fit that does not converge, a negative chance.
     """
     monday = matches.day - (matches.day - _A_MONDAY) % WEEK_SECONDS
     probs = np.full((len(matches), 3), np.nan)
@@ -64,6 +63,10 @@ def _fit_and_forecast(past: MatchColumns, future: MatchColumns, begin: int, xi: 
         [past.teams[i] for i in past.away],
         dixon_coles_weights(days, xi, base_date=datetime.fromtimestamp(begin, UTC)),
     )
-    model.fit()
-    grids = model.predict_many([future.teams[i] for i in future.home], [future.teams[i] for i in future.away])
-    return np.array([grid.home_draw_away for grid in grids], dtype=np.float64)
+    probs = np.full((len(future), 3), np.nan)
+    with suppress(ValueError):  # it says so where the fit does not converge
+        model.fit()
+    for i, (home, away) in enumerate(zip(future.home, future.away, strict=True)):
+        with suppress(ValueError):  # and where a score's probability would be negative
+            probs[i] = model.predict(future.teams[home], future.teams[away]).home_draw_away
+    return probs

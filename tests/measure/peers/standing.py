@@ -106,5 +106,4 @@ def season_plot(gaps: Sequence[SeasonGap], reference: str) -> Figure:
 
 
 def _told(probs: Probs) -> NDArray[np.bool_]:
-    told: NDArray[np.bool_] = ~np.isnan(probs).any(axis=1)
-    return told
+    return ~np.isnan(probs[:, 0])
