@@ -52,6 +52,12 @@ class Project:
             "MATCHCAST_CODE_REVISION": "made-up",
         }
 
+    def commit(self, message: str) -> None:
+        """Commit all that git does not ignore."""
+        who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+        self.run("git", "add", "--all")
+        self.run("git", *who, "commit", "--quiet", "--message", message)
+
     def copy(self, folder: Path) -> "Project":
         """The folder as it stands; the files of MLflow's old runs stay where they are."""
         shutil.copytree(self.folder, folder)
@@ -86,7 +92,7 @@ class Project:
 
 
 def make_project(folder: Path, rows: list[ResolvedMatch], code: Path = ROOT) -> Project:
-    """Copy what the stages depend on, with knobs for small leagues, and load the matches."""
+    """Copy what the stages depend on, take the profile for small leagues, and load the matches."""
     for name in ("pipeline", "shared/matchcast"):
         shutil.copytree(code / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".dvc/config"):
@@ -94,8 +100,15 @@ def make_project(folder: Path, rows: list[ResolvedMatch], code: Path = ROOT) -> 
         shutil.copy(code / name, folder / name)
     (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
     project = Project(folder)
-    project.change_params("model.trees", max_rounds=80, early_stopping_rounds=10, min_child_weight=20)
-    # over a hold-out of some 400 matches even perfect forecasts show an ECE of 0.05
-    project.change_params("gates.promotion", worst_ece=0.15)
+    project.run(sys.executable, "-m", "pipeline.profiles", "test")
     project.start_anew(rows)
     return project
+
+
+def under_git(project: Project) -> None:
+    """Make the folder a git repository with one commit, as a clone is; `dvc exp run` needs that."""
+    project.path(".dvc/config.local").unlink()
+    for name in (".gitignore", ".dvc/.gitignore"):
+        shutil.copy(ROOT / name, project.path(name))
+    project.run("git", "init", "--quiet")
+    project.commit("start")
