@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from commands import backtest, demo, export, ingest, keys, model, replay, teams, up
+from commands import backtest, demo, export, ingest, keys, model, replay, teams, up, value
 from matchcast.errors import MatchcastError
 
 
@@ -36,6 +36,7 @@ app.command()(model.models)
 app.command()(model.promote)
 app.command()(model.rollback)
 app.command()(replay.replay)
+app.command()(value.value)
 app.command()(demo.demo)
 app.command()(demo.stop)
 app.command()(up.up)

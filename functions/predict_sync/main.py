@@ -18,7 +18,7 @@ from matchcast.web.app import create_web_app
 from matchcast.web.caching import etag_of, is_known, mark, not_modified
 from matchcast.web.connections import Connections
 from matchcast.web.keys import KeyGuard
-from matchcast.web.replies import PredictionReply, forecast_reply
+from matchcast.web.replies import PredictionReply, fair_odds_reply, forecast_reply
 
 
 def build(
@@ -50,7 +50,10 @@ def build(
         telemetry.predictions.labels("sync").inc()
         telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
         return PredictionReply(
-            **dict(reply), forecast_id=forecast_id, ledger="behind" if forecast_id is None else "written"
+            **dict(reply),
+            forecast_id=forecast_id,
+            ledger="behind" if forecast_id is None else "written",
+            fair_odds=fair_odds_reply(forecast.probabilities) if body.fair_odds else None,
         )
 
     @app.get("/predict/model/info", tags=["model"], dependencies=[guard], response_model=ModelReply)

@@ -41,6 +41,7 @@ class PredictRequest(BaseModel):
         KickoffField | None, Field(description="an instant, or the day (UTC) where the time is not known")
     ] = None
     season: Annotated[int, Field(strict=True, ge=1870, le=2200)] | None = None
+    fair_odds: Annotated[bool, Field(strict=True, description="answer with the forecast's fair odds too")] = False
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

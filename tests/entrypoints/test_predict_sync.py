@@ -73,6 +73,13 @@ def test_a_known_fixture_is_forecast_by_its_id(predict_sync: httpx.Client) -> No
     assert answer.json()["fixture"]["match_id"] == fixture.match_id
 
 
+def test_fair_odds_come_with_the_forecast_where_they_are_asked_for(predict_sync: httpx.Client) -> None:
+    body = predict_sync.post("/predict/", json=PAIRING | {"fair_odds": True}).json()
+    assert body["fair_odds"] == {outcome: 1 / prob for outcome, prob in body["probabilities"].items()}
+    assert predict_sync.post("/predict/", json=PAIRING).json()["fair_odds"] is None
+    assert_problem(predict_sync.post("/predict/", json=PAIRING | {"fair_odds": "yes"}), 422, "fair_odds", "boolean")
+
+
 def test_a_kick_off_given_as_a_day_is_one_whose_time_is_not_known(predict_sync: httpx.Client) -> None:
     for today, known in (("2025-03-01", False), ("2025-03-02T00:00:00Z", True)):
         answer = predict_sync.post("/predict/", json=PAIRING | {"kickoff_at": today})

@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from matchcast.domain.forecast import Cause, Forecast
+from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import MatchStatus, Outcome
 from matchcast.ports import MatchRecord, StateSnapshot
+from matchcast.usecases.value import fair_odds
 
 T = TypeVar("T")
 Predicted = Literal["home", "draw", "away"]
@@ -26,6 +27,7 @@ _STATUS_NAMES: Final[Mapping[MatchStatus, StatusName]] = {
     MatchStatus.UNKNOWN: "unknown",
 }
 Share = Annotated[float, Field(ge=0, le=1)]
+Price = Annotated[float, Field(ge=1)]
 RunId = Annotated[
     str,
     Field(
@@ -70,6 +72,14 @@ class ProbabilitiesReply(Reply):
     away: Share
 
 
+class FairOddsReply(Reply):
+    """Decimal prices at which bets neither gain nor lose on average if the forecast is right: 1 / probability."""
+
+    home: Price
+    draw: Price
+    away: Price
+
+
 class SnapshotReply(Reply):
     """The feature state that was read, and how old it is."""
 
@@ -93,10 +103,11 @@ class ForecastReply(Reply):
 
 
 class PredictionReply(ForecastReply):
-    """A forecast made on request; while the ledger is behind, it has no id."""
+    """A forecast made on request; while the ledger is behind, it has no id. `fair_odds` is null unless asked for."""
 
     forecast_id: int | None
     ledger: Literal["written", "behind"]
+    fair_odds: FairOddsReply | None
 
 
 class MatchReply(Reply):
@@ -151,6 +162,11 @@ def forecast_reply(forecast: Forecast, snapshot: StateSnapshot, run_id: str, now
         code_revision=forecast.code_revision,
         cause=forecast.cause,
     )
+
+
+def fair_odds_reply(probabilities: Probabilities) -> FairOddsReply:
+    """The answer that shows a forecast as prices."""
+    return FairOddsReply(**fair_odds(probabilities)._asdict())
 
 
 def match_reply(match: MatchRecord) -> MatchReply:

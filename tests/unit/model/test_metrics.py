@@ -1,11 +1,8 @@
-"""Scores and de-vigging against values worked out by hand."""
+"""Scores against values worked out by hand."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from matchcast.model.market import power_probabilities, shin_probabilities
 from matchcast.model.metrics import (
     brier_each,
     expected_calibration_error,
@@ -16,16 +13,6 @@ from matchcast.model.metrics import (
 )
 
 HALF = np.array([[0.5, 0.3, 0.2]])
-
-
-def with_margin(chances: tuple[float, float, float], margin: float) -> tuple[float, float, float]:
-    """Prices of these chances (any positive numbers) in a book that sums to `margin`."""
-    home, draw, away = (sum(chances) / (chance * margin) for chance in chances)
-    return home, draw, away
-
-
-chance = st.floats(0.15, 1.0)
-prices = st.builds(with_margin, st.tuples(chance, chance, chance), st.floats(1.005, 1.2))
 
 
 @pytest.mark.parametrize(
@@ -60,32 +47,3 @@ def test_paired_difference_by_hand() -> None:
 def test_what_cannot_be_scored_is_refused(probs: np.ndarray, outcomes: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"forecasts|outcomes|sum to 1"):
         score(probs, outcomes)
-
-
-@given(prices)
-def test_power_method_solves_its_equation(odds: tuple[float, float, float]) -> None:
-    """p_i = (1/o_i)^k with one k for all three outcomes, and they sum to 1."""
-    probs = power_probabilities(np.array([odds]))[0]
-    assert probs.sum() == pytest.approx(1.0)
-    powers = np.log(probs) / np.log(1 / np.array(odds))
-    assert powers == pytest.approx([powers[0]] * 3, rel=1e-6)
-
-
-@given(prices)
-def test_shin_method_takes_more_from_long_shots(odds: tuple[float, float, float]) -> None:
-    """They sum to 1, keep the order of the prices, and lower the longest price's share of the book most."""
-    probs = shin_probabilities(np.array([odds]))[0]
-    inverse = 1 / np.array(odds)
-    assert probs.sum() == pytest.approx(1.0)
-    kept = probs / inverse
-    assert kept[np.argmax(inverse)] >= kept[np.argmin(inverse)] - 1e-9
-
-
-def test_fair_prices_are_left_as_they_are() -> None:
-    for method in (power_probabilities, shin_probabilities):
-        assert method(np.array([[2.0, 4.0, 4.0]]))[0] == pytest.approx([0.5, 0.25, 0.25], abs=1e-6)
-
-
-def test_a_missing_price_gives_no_probabilities() -> None:
-    for method in (power_probabilities, shin_probabilities):
-        assert np.isnan(method(np.array([[2.0, np.nan, 4.0], [2.0, 0.9, 4.0]]))).all()
