@@ -33,6 +33,7 @@ ROOT: Final = Path(__file__).parents[2]
 MERGED: Final = ROOT.parent / "shared/data/football-data/matches_1993_2025.csv.gz"
 OURS: Final = "ours"
 CLOSE: Final = "close (power)"
+CLOSE_SHIN: Final = "close (Shin)"
 BASE: Final = "base rates"
 
 
@@ -62,14 +63,15 @@ def measure(arguments: argparse.Namespace, console: "Console") -> None:
     forecasts: dict[str, Probs] = {OURS: ours, **peers}
     priced = bool((wanted & ~np.isnan(table.close[:, 0])).any())
     if priced:
-        forecasts |= {CLOSE: table.close, "close (Shin)": shin_probabilities(table.closing_odds)}
+        forecasts |= {CLOSE: table.close, CLOSE_SHIN: shin_probabilities(table.closing_odds)}
     chosen = {name: probs[wanted] for name, probs in forecasts.items()}
     outcomes, seasons = table.columns.outcome[wanted], table.columns.season[wanted]
     reference = CLOSE if priced else BASE
     found = standings(chosen, outcomes, (OURS, reference))
     console.print(_shown(found, reference, f"{window.start} to {window.end}, {int(wanted.sum()):,} matches"))
     _write(found, reference, folder / "quality.csv")
-    season_plot(season_gaps(chosen, outcomes, seasons, reference), reference).savefig(folder / "quality.png", dpi=120)
+    drawn = {name: probs for name, probs in chosen.items() if name == reference or name not in (BASE, CLOSE_SHIN)}
+    season_plot(season_gaps(drawn, outcomes, seasons, reference), reference).savefig(folder / "quality.png", dpi=120)
     console.print(f"table and plot in {folder}")
 
 
@@ -84,8 +86,12 @@ def _peers(
     if given is not None:
         return read_forecasts(given, "--peers", table, wanted)
     with Progress(*Progress.get_default_columns(), TextColumn("elapsed"), TimeElapsedColumn(), console=console) as bar:
-        task = bar.add_task("peers", total=None)
-        forecasts = peer_forecasts(table.columns, window, lambda done, of: bar.update(task, completed=done, total=of))
+        task = bar.add_task("ratings", total=None)
+
+        def tell(name: str, done: int, of: int) -> None:
+            bar.update(task, description=name, completed=done, total=of)
+
+        forecasts = peer_forecasts(table.columns, window, tell)
     write_forecasts(folder / "peers.csv", table, wanted, forecasts)
     return forecasts
 
@@ -109,9 +115,11 @@ def _ours(
 
 
 def _shown(found: "Sequence[Standing]", reference: str, title: str) -> "Table":
+    from rich.box import MARKDOWN
     from rich.table import Table
 
-    table = Table(title=f"{title}; each line on the matches that it, ours and {reference} have; ± standard error")
+    said = f"{title}; each line on the matches that it, ours and {reference} have; ± standard error"
+    table = Table(title=said, box=MARKDOWN)
     for name in ("forecast", "matches", "left out", "RPS", "log loss", "ECE"):
         table.add_column(name, justify="left" if name == "forecast" else "right")
     for other in (OURS, reference):

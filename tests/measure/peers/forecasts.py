@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +20,8 @@ from tests.measure.peers.ratings import rate
 
 Probs = NDArray[np.float64]
 SIDES: Final = ("home", "draw", "away")
+DIXON_COLES: Final = "penaltyblog Dixon-Coles"
+TWO_DIVISIONS: Final = "penaltyblog Dixon-Coles, two divisions"
 KEY: Final = ("date", "tournament", "home_team", "away_team")
 
 
@@ -48,12 +51,12 @@ class Window(NamedTuple):
 
 
 def peer_forecasts(
-    matches: MatchColumns, window: Window, progress: Callable[[int, int], None] = lambda *_: None
+    matches: MatchColumns, window: Window, progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> dict[str, Probs]:
     """Forecasts by name, shape (n, 3) each; NaN where not wanted or where the peer cannot say.
 
     Args:
-        progress: told of the Dixon-Coles fits, which take nearly all the time.
+        progress: told which model, how many of its fits are done, and of how many; all else takes little time.
     Raises:
         BadInput: nothing to learn from before the window.
     """
@@ -61,7 +64,8 @@ def peer_forecasts(
     ratings = rate(matches)
     usable = ratings.known & wanted
     return {
-        "penaltyblog Dixon-Coles": dixon_coles(matches, wanted, progress=progress),
+        DIXON_COLES: dixon_coles(matches, wanted, progress=partial(progress, DIXON_COLES)),
+        TWO_DIVISIONS: dixon_coles(matches, wanted, with_below=True, progress=partial(progress, TWO_DIVISIONS)),
         "penaltyblog pi, logistic": linked(matches, window, ratings.pi_difference, ratings.known),
         "penaltyblog Elo, logistic": linked(matches, window, ratings.elo_difference, ratings.known),
         "penaltyblog Elo, its own": np.where(usable[:, None], ratings.elo_probs, np.nan),

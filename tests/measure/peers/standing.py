@@ -100,7 +100,7 @@ def season_plot(gaps: Sequence[SeasonGap], reference: str) -> Figure:
     axes.axhline(0.0, color="0.5", linewidth=1)
     seasons = sorted({gap.season for gap in gaps})
     axes.set_xticks(seasons, [f"{season}/{(season + 1) % 100:02d}" for season in seasons])
-    axes.set_ylabel(f"RPS behind: {reference} (lower is better)")
+    axes.set_ylabel(f"RPS − {reference}; lower is better")
     axes.legend(fontsize="small")
     return figure
 

@@ -13,7 +13,7 @@ from matchcast.errors import BadInput
 from matchcast.model.metrics import log_loss_each, paired_difference
 from matchcast.usecases.backtest import MatchTable, table_of
 from tests.measure.peers.dixon_coles import dixon_coles
-from tests.measure.peers.forecasts import Probs, Window, peer_forecasts
+from tests.measure.peers.forecasts import DIXON_COLES, TWO_DIVISIONS, Probs, Window, peer_forecasts
 from tests.measure.peers.ratings import rate
 from tests.unit.peers.synthetic import CLUBS, LEAGUE, league
 
@@ -74,7 +74,7 @@ def test_an_earlier_result_does_change_the_ratings_and_the_model() -> None:
 def test_peers_beat_base_rates_on_clubs_of_different_strength() -> None:
     table, found = forecasts()
     base = found["base rates"]
-    for name in ("penaltyblog Dixon-Coles", "penaltyblog pi, logistic", "penaltyblog Elo, logistic"):
+    for name in (DIXON_COLES, TWO_DIVISIONS, "penaltyblog pi, logistic", "penaltyblog Elo, logistic"):
         both = np.isfinite(found[name]).all(axis=1)
         happened = table.columns.outcome[both]
         gain = paired_difference(log_loss_each(found[name][both], happened), log_loss_each(base[both], happened))
@@ -128,6 +128,21 @@ def test_the_window_of_dixon_coles_forgets_older_matches() -> None:
         for days in (365, 5 * 365)
     )  # fmt: skip
     assert (short, long) == (True, False)
+
+
+def test_a_promoted_club_is_known_from_the_division_below_where_that_is_fitted_too() -> None:
+    rows, new = league(), f"Club {CLUBS + 2}"
+    below = [
+        r._replace(tournament="england:championship", home_team=new, away_team=f"Club {n}", source_id=f"below-{n}")
+        for n, r in enumerate(r for r in rows if r.season == 2017 and r.source_id.endswith("0"))
+    ]
+    table = table_of([*rows, *below])
+    wanted = WINDOW.wanted(table.columns) & (table.columns.day <= midnight(date(2018, 8, 31)))
+    alone, both = (dixon_coles(table.columns, wanted, with_below=with_below)[wanted] for with_below in (False, True))
+    assert np.isnan(alone).any()
+    assert not np.isnan(both).any()
+    told = ~np.isnan(alone[:, 0])
+    assert not np.array_equal(alone[told], both[told])
 
 
 def test_nothing_to_learn_from_is_said() -> None:
