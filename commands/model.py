@@ -34,7 +34,9 @@ def models() -> None:
 
 
 def promote(
-    version: Annotated[str, typer.Argument(help="Number, bundle version or alias (candidate) of a registered model.")],
+    version: Annotated[
+        str, typer.Argument(help="Number, bundle version or alias (candidate, challenger) of a registered model.")
+    ],
 ) -> None:
     """Make a registered model the champion."""
     from matchcast.adapters.clock import utc_now

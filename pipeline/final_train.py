@@ -10,10 +10,11 @@ from matchcast.features.contract import FeatureContract
 from matchcast.model.bundle import load_bundle, pack_bundle
 from matchcast.model.fit import FitParams, Fitted, fit_forecaster
 from matchcast.model.metrics import base_rates
+from pipeline.baseline import baseline_forecasts
 from pipeline.evaluation import calibration_rows, confusion_rows, evaluate, flat
 from pipeline.files import read_json, read_parquet, write_csv, write_folder, write_json, write_parquet
 from pipeline.identity import run_name, training_identity
-from pipeline.match_table import FORECAST_COLUMNS, feature_rows, odds_of
+from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS, feature_rows, odds_of
 from pipeline.params import Evaluation, read_params
 from pipeline.paths import (
     BUNDLE,
@@ -74,6 +75,9 @@ def main() -> None:
     kept = holdout.select(["match_id", "outcome"])
     for outcome, name in enumerate(FORECAST_COLUMNS):
         kept = kept.append_column(name, pa.array(probs[:, outcome]))
+    baseline = baseline_forecasts(train, holdout, contract)
+    for outcome, name in enumerate(BASELINE_COLUMNS):
+        kept = kept.append_column(name, pa.array(baseline[:, outcome]))
     write_parquet(HOLDOUT_FORECASTS, kept)
     curve = measured.learning_curve
     write_csv(

@@ -16,6 +16,8 @@ REQUIRED: Final = (*KEYS, "match_day", "status", "home_goals", "away_goals", *ST
 """Columns that an export must have."""
 FORECAST_COLUMNS: Final = ("home_prob", "draw_prob", "away_prob")
 """Probabilities in tables of forecasts."""
+BASELINE_COLUMNS: Final = ("baseline_home", "baseline_draw", "baseline_away")
+"""Beside them on the hold-out: a logistic regression on the elo and pi ratings alone, of the training part."""
 
 
 def as_of_of(manifest: dict[str, Any]) -> datetime:

@@ -1,6 +1,7 @@
 """Stage: ask the gate about the candidate; promote it if the answer is yes. A no is recorded, and no error."""
 
 import io
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -9,13 +10,13 @@ import pyarrow.parquet as pq
 
 from matchcast.adapters.objects_folder import objects_at
 from matchcast.adapters.registry import MlflowRegistry, RegisteredVersion, tracking_uri
-from matchcast.errors import BundleBroken
+from matchcast.errors import BundleBroken, NotFound
 from matchcast.model.bundle import load_bundle
 from pipeline.files import read_json, read_parquet, write_json
-from pipeline.match_table import FORECAST_COLUMNS, feature_rows
+from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS, feature_rows
 from pipeline.params import read_params
 from pipeline.paths import GATE, HOLDOUT, HOLDOUT_FORECASTS, PROMOTED, REGISTERED, TRAINING_METRICS
-from pipeline.promotion import HoldoutForecasts, ask_gate, promote
+from pipeline.promotion import HoldoutForecasts, ask_gate, promote, withdrawn_at
 from pipeline.stage import environment, now, run_stage, say
 
 FORECASTS_IN_RUN = "evaluation/" + HOLDOUT_FORECASTS.name
@@ -27,13 +28,16 @@ def main() -> None:
     registry = MlflowRegistry(tracking_uri(), params.registry.experiment, params.registry.model)
     candidate = registry.find(str(read_json(REGISTERED)["number"]))
     champion = registry.champion()
+    holdout = read_parquet(HOLDOUT_FORECASTS)
     answer = ask_gate(
         params.gates.promotion,
         candidate=candidate.bundle,
         report=read_json(TRAINING_METRICS),
-        ours=forecasts_of(read_parquet(HOLDOUT_FORECASTS)),
+        ours=forecasts_of(holdout),
+        baseline=forecasts_of(holdout, BASELINE_COLUMNS),
         champion=champion.bundle if champion else None,
         theirs=_unseen_forecasts(registry, champion) if champion and champion.bundle != candidate.bundle else [],
+        withdrawn_at=withdrawn_at(candidate),
     )
     for check in answer.checks:
         say(f"{'yes' if check.passed else 'NO '} {check.name}: {check.detail}")
@@ -45,16 +49,25 @@ def main() -> None:
     at = now(settings)
     if answer.passed:
         champion = promote(registry, objects_at(settings.objects_url), str(candidate.number), at)
+    elif answer.challenges:
+        registry.set_challenger(candidate)
     write_json(GATE, answer.to_json())
     serving = champion.bundle if champion else None
     write_json(PROMOTED, {"promoted": answer.passed, "champion": serving, "recorded_at": at.isoformat()})
     say(f"champion: {serving}")
 
 
-def forecasts_of(table: pa.Table) -> HoldoutForecasts:
-    """A table of hold-out forecasts as columns, by match id."""
+def forecasts_of(table: pa.Table, columns: Sequence[str] = FORECAST_COLUMNS) -> HoldoutForecasts:
+    """A table of hold-out forecasts by match id; `columns` hold the probabilities of home, draw and away.
+
+    Raises:
+        NotFound: a column is missing.
+    """
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise NotFound(f"{HOLDOUT_FORECASTS} lacks {', '.join(missing)}: run `dvc repro -s -f final_train`")
     order = np.argsort(table["match_id"].to_numpy())
-    probs = np.column_stack([table[name].to_numpy() for name in FORECAST_COLUMNS])
+    probs = np.column_stack([table[name].to_numpy() for name in columns])
     return HoldoutForecasts(
         table["match_id"].to_numpy()[order], probs[order], table["outcome"].to_numpy().astype(np.int64)[order]
     )

@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.adapters.registry import MlflowRegistry, Promotion, RegisteredVersion
 from matchcast.errors import NotFound, Unavailable
-from matchcast.model.metrics import Outcomes, Probs, log_loss_each, paired_difference
+from matchcast.model.metrics import Outcomes, PairedDifference, Probs, log_loss_each, paired_difference
 from matchcast.ports import ObjectStore
 from matchcast.usecases.champion import champion_pointer, set_champion
 from pipeline.params import PromotionGate
+
+NOT_WORSE: Final = "not worse than the champion"
+PROMOTED: Final = "promoted_at"
+ROLLED_BACK: Final = "rolled_back_at"
+"""Tags of a registered version: instants, ISO 8601 in UTC."""
 
 
 class Check(NamedTuple):
@@ -48,12 +53,18 @@ class GateAnswer:
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
 
+    @property
+    def challenges(self) -> bool:
+        """Good enough by itself, but not shown to be as good as the champion."""
+        return [check.name for check in self.checks if not check.passed] == [NOT_WORSE]
+
     def to_json(self) -> dict[str, Any]:
         """As `gate.json`."""
         return {
             "candidate": self.candidate,
             "champion": self.champion,
             "passed": self.passed,
+            "challenges": self.challenges,
             "checks": [check._asdict() for check in self.checks],
         }
 
@@ -64,8 +75,10 @@ def ask_gate(
     candidate: str,
     report: dict[str, Any],
     ours: HoldoutForecasts,
+    baseline: HoldoutForecasts,
     champion: str | None,
     theirs: Sequence[HoldoutForecasts],
+    withdrawn_at: str | None = None,
 ) -> GateAnswer:
     """Judge a candidate on its hold-out.
 
@@ -73,11 +86,14 @@ def ask_gate(
         candidate, champion: versions of the bundles; champion is None if there is none yet.
         report: as `evaluation.evaluate` gives it.
         ours: the candidate's forecasts of its hold-out.
+        baseline: a logistic regression's on the ratings alone, of the same matches.
         theirs: the champion's, of matches it had not seen; where a match is in several, the earlier one counts.
+        withdrawn_at: when the candidate was rolled back, if it was and nobody promoted it since.
     """
     base = report["base_rate"]["model_minus_this"]["log_loss"]
-    ece = report["model"]["ece"]
     highest = base["mean"] + gate.z * base["standard_error"]
+    gain = _difference(ours, baseline)
+    ece = report["model"]["ece"]
     checks = [
         Check(
             "better than the base rate",
@@ -85,19 +101,31 @@ def ask_gate(
             f"log loss minus the base rate's {base['mean']:+.4f} ± {base['standard_error']:.4f}, "
             f"at most {highest:+.4f}",
         ),
+        Check(
+            "better than the logistic baseline",
+            gain.mean < 0.0,
+            f"log loss minus the baseline's {gain.mean:+.4f} ± {gain.standard_error:.4f} on {len(ours.outcomes)} matches",
+        ),
         Check("calibrated", ece <= gate.worst_ece, f"ECE {ece:.4f}, at most {gate.worst_ece}"),
     ]
+    if withdrawn_at is not None:
+        checks.append(
+            Check(
+                "not rolled back before",
+                False,
+                f"it was rolled back at {withdrawn_at}: `matchcast promote candidate` brings it back nevertheless",
+            )
+        )
     if champion is None:
-        checks.append(Check("not worse than the champion", True, "there is no champion yet"))
+        checks.append(Check(NOT_WORSE, True, "there is no champion yet"))
     elif champion == candidate:
-        checks.append(Check("not worse than the champion", True, "it is the champion"))
+        checks.append(Check(NOT_WORSE, True, "it is the champion"))
     else:
         checks.append(_against(ours, theirs, gate))
     return GateAnswer(candidate, champion, tuple(checks))
 
 
 def _against(ours: HoldoutForecasts, theirs: Sequence[HoldoutForecasts], gate: PromotionGate) -> Check:
-    name = "not worse than the champion"
     known: dict[int, NDArray[np.float64]] = {}
     for part in theirs:
         for match_id, probs in zip(part.match_ids.tolist(), part.probs, strict=True):
@@ -105,21 +133,26 @@ def _against(ours: HoldoutForecasts, theirs: Sequence[HoldoutForecasts], gate: P
     common = np.array([match_id in known for match_id in ours.match_ids.tolist()], dtype=np.bool_)
     if common.sum() < gate.least_common_matches:
         return Check(
-            name,
+            NOT_WORSE,
             False,
             f"{int(common.sum())} hold-out matches in common, at least {gate.least_common_matches} are needed: "
             "compare by hand, then `matchcast promote candidate`",
         )
-    outcomes = ours.outcomes[common]
-    champions = np.array([known[match_id] for match_id in ours.match_ids[common].tolist()])
-    difference = paired_difference(log_loss_each(ours.probs[common], outcomes), log_loss_each(champions, outcomes))
+    same = HoldoutForecasts(ours.match_ids[common], ours.probs[common], ours.outcomes[common])
+    champions = np.array([known[match_id] for match_id in same.match_ids.tolist()])
+    difference = _difference(same, same._replace(probs=champions))
     lowest = difference.mean - gate.z * difference.standard_error
     return Check(
-        name,
+        NOT_WORSE,
         lowest <= 0.0,
         f"log loss minus the champion's {difference.mean:+.4f} ± {difference.standard_error:.4f}, "
         f"at least {lowest:+.4f}, on {int(common.sum())} identical matches",
     )
+
+
+def _difference(ours: HoldoutForecasts, theirs: HoldoutForecasts) -> PairedDifference:
+    """Of log loss, on the same matches; negative means `ours` is better."""
+    return paired_difference(log_loss_each(ours.probs, ours.outcomes), log_loss_each(theirs.probs, theirs.outcomes))
 
 
 def promote(registry: MlflowRegistry, objects: ObjectStore, name: str, now: datetime) -> RegisteredVersion:
@@ -138,9 +171,15 @@ def promote(registry: MlflowRegistry, objects: ObjectStore, name: str, now: date
     promotions = registry.promotions()
     if not promotions or promotions[-1].number != version.number:
         promotions.append(Promotion(version.number, _iso(now)))
-        registry.tag(version, {"promoted_at": _iso(now)})
+        registry.tag(version, {PROMOTED: _iso(now)})
     registry.set_promotions(promotions)
     return version
+
+
+def withdrawn_at(version: RegisteredVersion) -> str | None:
+    """When a version was rolled back; None if it never was, or was promoted again since."""
+    rolled_back = version.tags.get(ROLLED_BACK)
+    return rolled_back if rolled_back and rolled_back > version.tags.get(PROMOTED, "") else None
 
 
 def rollback(registry: MlflowRegistry, objects: ObjectStore, now: datetime) -> RegisteredVersion:
@@ -156,7 +195,7 @@ def rollback(registry: MlflowRegistry, objects: ObjectStore, now: datetime) -> R
     version = registry.find(str(promotions[-1].number))
     _point_at(registry, objects, version, now)
     registry.set_promotions(promotions)
-    registry.tag(withdrawn, {"rolled_back_at": _iso(now)})
+    registry.tag(withdrawn, {ROLLED_BACK: _iso(now)})
     return version
 
 

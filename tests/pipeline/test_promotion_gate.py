@@ -3,12 +3,16 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from matchcast.errors import NotFound
 from matchcast.model.metrics import base_rates
 from pipeline.evaluation import evaluate
+from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS
 from pipeline.params import PromotionGate
+from pipeline.promote_model import forecasts_of
 from pipeline.promotion import GateAnswer, HoldoutForecasts, ask_gate
 
 GATE = PromotionGate(worst_ece=0.05, z=1.645, least_common_matches=200)
@@ -45,17 +49,41 @@ def sharpened(probs: NDArray[np.float64], power: float) -> NDArray[np.float64]:
     return result
 
 
+LOGISTIC = blurred(TRUTH, 0.6)
+"""The baseline's forecasts: better than the base rate, worse than what is to pass."""
+
+
 def kept(probs: NDArray[np.float64], chosen: slice = slice(None)) -> HoldoutForecasts:
     return HoldoutForecasts(IDS[chosen], probs[chosen], OUTCOMES[chosen])
 
 
-def answer(probs: NDArray[np.float64], *theirs: HoldoutForecasts, champion: str | None = None) -> GateAnswer:
+def answer(
+    probs: NDArray[np.float64],
+    *theirs: HoldoutForecasts,
+    champion: str | None = None,
+    baseline: NDArray[np.float64] = LOGISTIC,
+    withdrawn_at: str | None = None,
+) -> GateAnswer:
     report: dict[str, Any] = evaluate(probs, OUTCOMES, base_rates(OUTCOMES), NO_ODDS)
-    return ask_gate(GATE, candidate="new", report=report, ours=kept(probs), champion=champion, theirs=theirs)
+    return ask_gate(
+        GATE,
+        candidate="new",
+        report=report,
+        ours=kept(probs),
+        baseline=kept(baseline),
+        champion=champion,
+        theirs=theirs,
+        withdrawn_at=withdrawn_at,
+    )
 
 
 def failed(given: GateAnswer) -> list[str]:
     return [check.name for check in given.checks if not check.passed]
+
+
+def detail(given: GateAnswer, name: str) -> str:
+    (found,) = [check.detail for check in given.checks if check.name == name]
+    return found
 
 
 def test_a_good_first_model_passes() -> None:
@@ -63,7 +91,33 @@ def test_a_good_first_model_passes() -> None:
 
 
 def test_a_model_no_better_than_the_base_rate_is_refused() -> None:
-    assert failed(answer(np.tile(base_rates(OUTCOMES), (N, 1)))) == ["better than the base rate"]
+    refused = answer(np.tile(base_rates(OUTCOMES), (N, 1)))
+    assert "better than the base rate" in failed(refused)
+    assert not refused.challenges
+
+
+def test_a_model_no_better_than_the_logistic_baseline_is_refused() -> None:
+    refused = answer(blurred(TRUTH, 0.3), baseline=blurred(TRUTH, 0.1))
+    assert failed(refused) == ["better than the logistic baseline"]
+    assert f"on {N} matches" in detail(refused, "better than the logistic baseline")
+    same = answer(blurred(TRUTH, 0.1), baseline=blurred(TRUTH, 0.1))
+    assert failed(same) == ["better than the logistic baseline"], "no gain is not better"
+    assert not refused.challenges
+
+
+def test_forecasts_without_the_baselines_are_refused_with_the_remedy() -> None:
+    columns = {"match_id": IDS, "outcome": OUTCOMES} | dict(zip(FORECAST_COLUMNS, TRUTH.T, strict=True))
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    assert np.array_equal(forecasts_of(table).probs, TRUTH)
+    with pytest.raises(NotFound, match=r"lacks baseline_home, baseline_draw, baseline_away: .*-f final_train"):
+        forecasts_of(table, BASELINE_COLUMNS)
+
+
+def test_a_model_that_was_rolled_back_does_not_come_back_by_itself() -> None:
+    refused = answer(TRUTH, kept(blurred(TRUTH, 0.3)), champion="old", withdrawn_at="2025-03-01T00:00:00+00:00")
+    assert failed(refused) == ["not rolled back before"]
+    assert "matchcast promote candidate" in detail(refused, "not rolled back before")
+    assert not refused.challenges
 
 
 def test_an_overconfident_model_is_refused_for_its_calibration() -> None:
@@ -73,8 +127,11 @@ def test_an_overconfident_model_is_refused_for_its_calibration() -> None:
 def test_a_model_worse_than_the_champion_is_refused() -> None:
     given = answer(blurred(TRUTH, 0.35), kept(TRUTH), champion="old")
     assert failed(given) == ["not worse than the champion"]
-    assert f"on {N} identical matches" in given.to_json()["checks"][2]["detail"]
-    assert given.to_json() | {"checks": []} == {"candidate": "new", "champion": "old", "passed": False, "checks": []}
+    assert given.challenges, "it is good enough by itself"
+    assert f"on {N} identical matches" in detail(given, "not worse than the champion")
+    told = given.to_json()
+    assert [check["name"] for check in told.pop("checks")] == [check.name for check in given.checks]
+    assert told == {"candidate": "new", "champion": "old", "passed": False, "challenges": True}
 
 
 def test_a_model_as_good_as_the_champion_passes() -> None:
@@ -92,13 +149,13 @@ def test_the_champion_itself_passes_without_comparison() -> None:
 def test_too_few_common_matches_are_no_proof_and_the_remedy_is_named() -> None:
     given = answer(blurred(TRUTH, 0.1), kept(TRUTH, slice(0, 199)), champion="old")
     assert failed(given) == ["not worse than the champion"]
-    assert "matchcast promote candidate" in given.checks[2].detail
+    assert "matchcast promote candidate" in detail(given, "not worse than the champion")
 
 
 def test_only_matches_that_both_forecast_are_compared() -> None:
     """A champion is not blamed for matches that it never forecast."""
     given = answer(blurred(TRUTH, 0.1), kept(TRUTH, slice(0, 150)), kept(TRUTH, slice(100, 400)), champion="old")
-    assert "on 400 identical matches" in given.checks[2].detail
+    assert "on 400 identical matches" in detail(given, "not worse than the champion")
 
 
 def test_a_match_counts_with_the_forecast_that_was_made_first() -> None:

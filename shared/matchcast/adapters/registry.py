@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_TRACKING_URI: Final = "sqlite:///var/mlflow.db"
 DEFAULT_ARTIFACTS: Final = Path("var/mlartifacts")
 CANDIDATE: Final = "candidate"
+CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
 BUNDLE_VERSION: Final = "bundle.version"
 """Tag of a registered version: which bundle it holds."""
@@ -182,10 +183,18 @@ class MlflowRegistry:
             return [Promotion(*entry) for entry in json.loads(tags.get(_PROMOTIONS, "[]"))]
 
     def set_promotions(self, promotions: Sequence[Promotion]) -> None:
-        """Record the champions; the last one gets the alias. At least one."""
+        """Record the champions, at least one; the last one gets the alias, and is no challenger any more."""
+        number = promotions[-1].number
         with self._translated():
             self._client.set_registered_model_tag(self._model, _PROMOTIONS, json.dumps(promotions))
-            self._client.set_registered_model_alias(self._model, CHAMPION, str(promotions[-1].number))
+            self._client.set_registered_model_alias(self._model, CHAMPION, str(number))
+            if self._aliases().get(CHALLENGER) == number:
+                self._client.delete_registered_model_alias(self._model, CHALLENGER)
+
+    def set_challenger(self, version: RegisteredVersion) -> None:
+        """Give a version the alias challenger; the one before loses it."""
+        with self._translated():
+            self._client.set_registered_model_alias(self._model, CHALLENGER, str(version.number))
 
     def _record(self, run: TrainingRun) -> RegisteredVersion:
         mlflow = self._mlflow

@@ -1,0 +1,127 @@
+"""Which version is candidate, challenger and champion, in a registry of MLflow's in a file."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from matchcast.adapters.objects_folder import FolderStore
+from matchcast.adapters.registry import BUNDLE_FOLDER, BUNDLE_VERSION, CANDIDATE, MlflowRegistry
+from matchcast.errors import NotFound
+from matchcast.model.bundle import load_bundle
+from pipeline.promotion import pointed_at, promote, rollback, withdrawn_at
+from tests.entrypoints.house import bundle_files
+
+pytestmark = [
+    pytest.mark.slow,
+    # MLflow's own tables, on this release of SQLAlchemy
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+]
+
+MODEL = "made-up"
+NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+
+
+BUNDLES = [load_bundle(bundle_files(seed)).version for seed in (1, 2, 3)]
+
+
+@dataclass(frozen=True)
+class House:
+    """A registry with three versions, and an object store."""
+
+    registry: MlflowRegistry
+    objects: FolderStore
+
+    def aliases(self) -> dict[str, int]:
+        return {alias: version.number for version in self.registry.versions() for alias in version.aliases}
+
+    def serving(self) -> int:
+        return BUNDLES.index(pointed_at(self.objects) or "") + 1
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of MLflow's with three registered versions, to copy from."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    file = folder / "mlflow.db"
+    client = mlflow.MlflowClient(f"sqlite:///{file}", f"sqlite:///{file}")
+    client.create_registered_model(MODEL)
+    experiment = client.create_experiment(MODEL, (folder / "runs").as_uri())
+    for number, bundle in enumerate(BUNDLES, 1):
+        place = folder / f"model-{number}"
+        kept = place / "artifacts" / BUNDLE_FOLDER
+        kept.mkdir(parents=True)
+        for name, content in bundle_files(number).items():
+            (kept / name).write_bytes(content)
+        run = client.create_run(experiment)
+        client.create_model_version(MODEL, place.as_uri(), run.info.run_id, tags={BUNDLE_VERSION: bundle})
+        client.set_registered_model_alias(MODEL, CANDIDATE, str(number))
+    return file
+
+
+@pytest.fixture
+def house(registered: Path, tmp_path: Path) -> House:
+    shutil.copy(registered, tmp_path / "mlflow.db")
+    registry = MlflowRegistry(f"sqlite:///{tmp_path}/mlflow.db", MODEL, MODEL, tmp_path / "runs")
+    return House(registry, FolderStore(tmp_path / "objects"))
+
+
+def test_the_last_registered_version_is_the_candidate_and_nothing_serves(house: House) -> None:
+    assert house.aliases() == {"candidate": 3}
+    assert pointed_at(house.objects) is None
+
+
+def test_the_promoted_version_is_the_champion_and_serves(house: House) -> None:
+    for number in (1, 2):
+        promote(house.registry, house.objects, str(number), NOW)
+        assert house.aliases() == {"candidate": 3, "champion": number}
+        assert house.serving() == number
+
+
+def test_a_challenger_that_is_promoted_challenges_no_more(house: House) -> None:
+    promote(house.registry, house.objects, "1", NOW)
+    house.registry.set_challenger(house.registry.find("2"))
+    assert house.aliases() == {"candidate": 3, "challenger": 2, "champion": 1}
+    house.registry.set_challenger(house.registry.find("3"))
+    assert house.aliases() == {"candidate": 3, "challenger": 3, "champion": 1}
+    promote(house.registry, house.objects, "challenger", LATER)
+    assert house.aliases() == {"candidate": 3, "champion": 3}
+    assert house.serving() == 3
+
+
+def test_a_promotion_leaves_another_challenger_alone(house: House) -> None:
+    house.registry.set_challenger(house.registry.find("2"))
+    promote(house.registry, house.objects, "candidate", NOW)
+    assert house.aliases() == {"candidate": 3, "challenger": 2, "champion": 3}
+
+
+def test_a_rollback_brings_the_champion_before_back_and_marks_the_one_withdrawn(house: House) -> None:
+    promote(house.registry, house.objects, "1", NOW)
+    promote(house.registry, house.objects, "2", NOW)
+    rollback(house.registry, house.objects, LATER)
+    assert house.aliases() == {"candidate": 3, "champion": 1}
+    assert house.serving() == 1
+    assert withdrawn_at(house.registry.find("2")) == LATER.isoformat()
+    assert withdrawn_at(house.registry.find("1")) is None
+
+    promote(house.registry, house.objects, "2", LATER + timedelta(hours=1))
+    assert withdrawn_at(house.registry.find("2")) is None, "promoted again by hand, it counts as any other"
+
+
+def test_the_first_champion_cannot_be_rolled_back(house: House) -> None:
+    promote(house.registry, house.objects, "1", NOW)
+    with pytest.raises(NotFound, match="no champion was before this one"):
+        rollback(house.registry, house.objects, LATER)
+    assert house.serving() == 1
+
+
+def test_a_promotion_repeated_changes_nothing(house: House) -> None:
+    promote(house.registry, house.objects, "1", NOW)
+    promote(house.registry, house.objects, "2", NOW)
+    before = house.registry.promotions()
+    promote(house.registry, house.objects, "2", LATER)
+    assert house.registry.promotions() == before
