@@ -10,15 +10,18 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 STAGES: Final[dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-PLUMBING: Final = {f"pipeline/{name}.py" for name in ("__init__", "files", "params", "paths", "stage")}
+PLUMBING: Final = {
+    *(f"pipeline/{name}.py" for name in ("__init__", "files", "params", "paths", "stage")),
+    *(f"shared/matchcast/{name}.py" for name in ("errors", "ports", "settings", "adapters/objects_folder")),
+}
 """Reads and writes the same whatever else changes; params.yaml's values are declared knob by knob."""
 
 
 @cache
-def imports(file: Path) -> frozenset[str]:
-    """Files of pipeline, features and model that a file imports, as paths from the root."""
+def imports(file: str) -> frozenset[str]:
+    """Files of ours that a file imports, anywhere in it, as paths from the root."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found |= {_file(node.module), *(_file(f"{node.module}.{alias.name}") for alias in node.names)}
         elif isinstance(node, ast.Import):
@@ -27,20 +30,20 @@ def imports(file: Path) -> frozenset[str]:
 
 
 def _file(module: str) -> str | None:
-    if not module.startswith(("pipeline.", "matchcast.features.", "matchcast.model.")):
+    if not module.startswith(("pipeline.", "matchcast.")):
         return None
-    path = module.replace(".", "/").replace("matchcast/", "shared/matchcast/", 1) + ".py"
-    return path if (ROOT / path).exists() else None
+    path = module.replace(".", "/").replace("matchcast/", "shared/matchcast/", 1)
+    return next((name for name in (f"{path}.py", f"{path}/__init__.py") if (ROOT / name).exists()), None)
 
 
 def needed(stage: str) -> set[str]:
-    """What a stage's module imports, and what the pipeline's modules among those import."""
-    waiting, seen = [f"pipeline/{stage}.py"], {f"pipeline/{stage}.py"}
+    """What a stage's module imports, and what that imports in turn."""
+    seen: set[str] = set()
+    waiting = {f"pipeline/{stage}.py"}
     while waiting:
-        new = imports(ROOT / waiting.pop()) - seen
-        seen |= new
-        waiting += [name for name in new if name.startswith("pipeline/") and name not in PLUMBING]
-    return seen - PLUMBING
+        seen |= waiting
+        waiting = {name for file in waiting for name in imports(file)} - seen - PLUMBING
+    return seen
 
 
 def declared(stage: str) -> list[str]:
@@ -75,6 +78,10 @@ def test_a_stage_declares_knobs_that_exist(stage: str) -> None:
         value = params
         for name in knob.split("."):
             value = value[name]
+
+
+def test_training_declares_all_that_the_hash_in_its_bundle_covers() -> None:
+    assert {"features", "split", "model"} <= set(STAGES["final_train"]["params"])
 
 
 def test_every_output_stands_under_data() -> None:
