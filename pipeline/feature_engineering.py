@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
 from pipeline.files import read_json, read_parquet, write_bytes, write_parquet
-from pipeline.match_table import as_of_of, match_columns, read_as_of
+from pipeline.match_table import as_of_of, floats, match_columns, read_as_of
 from pipeline.params import read_params
 from pipeline.paths import CONTRACT, FEATURES_FINISHED, FEATURES_FUTURE, FINISHED, FUTURE, RAW_MANIFEST
 from pipeline.stage import run_stage, say
@@ -32,8 +32,8 @@ def feature_tables(
 ) -> tuple[pa.Table, pa.Table]:
     """Feature rows of finished and of future matches, in their tables' order.
 
-    Columns: match_id, day (seconds since 1970), outcome, tournament, season, kickoff_at, coverage (share of features
-    that are known), then the contract's as float32.
+    Columns: match_id, day (seconds since 1970), outcome, home_goals, away_goals, tournament, season, kickoff_at, coverage
+    (share of features that are known), then the contract's as float32.
     """
     matches = match_columns(finished, future)
     rows = run_pass(matches, contract, read_as_of(matches, as_of), end=int(as_of.timestamp())).rows
@@ -53,6 +53,8 @@ def _table(
         "match_id": matches["match_id"],
         "day": pa.array(day),
         "outcome": outcome,
+        "home_goals": pa.array(floats(matches["home_goals"])),
+        "away_goals": pa.array(floats(matches["away_goals"])),
         "tournament": matches["tournament_id"],
         "season": matches["season"],
         "kickoff_at": matches["kickoff_at"],

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from matchcast.features.contract import FeatureContract
 from matchcast.model.bundle import load_bundle, pack_bundle
 from matchcast.model.fit import FitParams, Fitted, fit_forecaster
+from matchcast.model.forecaster import MEMBERS
 from matchcast.model.metrics import base_rates
 from pipeline.baseline import baseline_forecasts
 from pipeline.evaluation import calibration_rows, confusion_rows, evaluate, flat
@@ -31,6 +32,7 @@ from pipeline.paths import (
     TRAINING_METRICS,
 )
 from pipeline.stage import code_revision, environment, run_stage, say
+from pipeline.training import training_of
 
 GOLDEN_ROWS: Final = 32
 HEADLINE: Final = ("log_loss", "rps", "brier", "ece", "accuracy", "roc_auc_ovr")
@@ -44,7 +46,7 @@ def main() -> None:
     train, holdout = read_parquet(TRAIN), read_parquet(HOLDOUT)
     outcomes = _outcomes(holdout)
 
-    measured = fit(train, contract, fit_params)
+    measured = fit_forecaster(training_of(train, contract), fit_params)
     probs = measured.predict(feature_rows(holdout, contract))
     report = evaluate(probs, outcomes, base_rates(_outcomes(train)), holdout_odds(holdout, params.evaluation))
     say(
@@ -52,7 +54,7 @@ def main() -> None:
         f"ECE {report['model']['ece']:.4f}; base rate {report['base_rate']['log_loss']:.4f}"
     )
     everything = pa.concat_tables([train, holdout])
-    served = fit(everything, contract, fit_params)
+    served = fit_forecaster(training_of(everything, contract), fit_params)
     report |= {"measured_fit": _fit_report(measured, train), "served_fit": _fit_report(served, everything)}
 
     manifest = read_json(RAW_MANIFEST)
@@ -89,17 +91,6 @@ def main() -> None:
     say(f"bundle {version}: {len(flat(report))} scores, {len(everything)} matches")
 
 
-def fit(table: pa.Table, contract: FeatureContract, params: FitParams) -> Fitted:
-    """Train on every row of a feature table."""
-    return fit_forecaster(
-        feature_rows(table, contract),
-        _outcomes(table),
-        table["day"].to_numpy().astype(np.int64),
-        contract.names,
-        params,
-    )
-
-
 def holdout_odds(holdout: pa.Table, params: Evaluation) -> NDArray[np.float64]:
     """The benchmark's prices of the hold-out's matches, in their order; NaN where there are none."""
     finished = read_parquet(FINISHED)
@@ -128,9 +119,8 @@ def _fit_report(fitted: Fitted, table: pa.Table) -> dict[str, Any]:
     return {
         "matches": len(table),
         "rounds": fitted.rounds,
-        "tree_weight": fitted.forecaster.tree_weight,
+        "weights": dict(zip(MEMBERS, fitted.forecaster.weights.tolist(), strict=True)),
         "temperature": fitted.forecaster.temperature,
-        "validation_log_loss": fitted.validation_log_loss,
     }
 
 

@@ -24,10 +24,10 @@ class Features(_Section):
     """What `features.contract.choose` takes."""
 
     families: tuple[str, ...] = Field(min_length=1)
+    sides: tuple[str, ...]
     form_scopes: tuple[str, ...]
     form_windows: tuple[int, ...]
     form_metrics: tuple[str, ...]
-    form_sides: tuple[str, ...]
 
     @model_validator(mode="after")
     def _known(self) -> "Features":
@@ -36,7 +36,7 @@ class Features(_Section):
 
     def contract(self) -> FeatureContract:
         """The chosen features."""
-        return choose(self.families, self.form_scopes, self.form_windows, self.form_metrics, self.form_sides)
+        return choose(self.families, self.sides, self.form_scopes, self.form_windows, self.form_metrics)
 
 
 class Split(_Section):

@@ -117,7 +117,7 @@ def matches() -> MatchColumns:
 def contract() -> FeatureContract:
     """A bit of everything."""
     families = ("elo", "pi", "goals", "gap", "league", "form", "meetings")
-    return choose(families, ("all", "season"), (1, 5), ("win", "goals_for", "shots_for"), ("home", "diff"))
+    return choose(families, ("home", "diff"), ("all", "season"), (1, 5), ("win", "goals_for", "shots_for"))
 
 
 @cache

@@ -23,7 +23,7 @@ from pipeline.suites import features, finished, future, raw
 AS_OF = datetime(2025, 3, 15, 12, tzinfo=UTC)
 RAW_GATE = RawGate(first_day=date(1990, 1, 1), horizon_days=100)
 FEATURES_GATE = FeaturesGate(mostly=0.99, least_coverage=0.5)
-CONTRACT = choose(["rest", "league"], [], [], [], [])
+CONTRACT = choose(["rest", "league"], ["home", "away"], [], [], [])
 ROWS = 400
 DATA = DataVersion("0123456789abcdef", AS_OF)
 

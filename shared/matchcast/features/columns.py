@@ -18,6 +18,10 @@ STAT_NAMES: Final = (
     "away_shots_on_target",
     "home_corners",
     "away_corners",
+    "home_yellows",
+    "away_yellows",
+    "home_reds",
+    "away_reds",
 )
 DAY_SECONDS: Final = 86_400
 KNOWN_AFTER_SECONDS: Final = int(RESULT_KNOWN_AFTER.total_seconds())
@@ -35,7 +39,7 @@ class MatchColumns:
         kickoff_known: bool.
         finished: bool; only these update the state.
         home_goals, away_goals: float64, after 90 minutes; NaN unless finished.
-        stats: float64, shape (n, 6), columns STAT_NAMES; NaN where unknown.
+        stats: float64, shape (n, 10), columns STAT_NAMES; NaN where unknown.
     """
 
     match_id: NDArray[np.int64]

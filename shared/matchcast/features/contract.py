@@ -39,7 +39,7 @@ MEETING_WINDOWS: Final = (1, 2, 3, 5)
 SIDES: Final = ("home", "away", "diff")
 SCOPES: Final = ("all", "venue", "tournament", "season")
 KERNEL_MODULES: Final = (
-    "arithmetic", "layout", "elo", "pi", "goals", "gap", "form", "league", "reading", "updating", "forward",
+    "arithmetic", "layout", "elo", "pi", "goals", "counts", "form", "league", "reading", "updating", "forward",
 )  # fmt: skip
 HASHED_MODULES: Final = (
     *(f"features.{module}" for module in KERNEL_MODULES),
@@ -62,18 +62,6 @@ SIDE_NAMES: Final[tuple[tuple[str, str, str, float | None, float | None], ...]] 
     ("shot_leak", "shots", "log factor", -3, 3),
     ("shot_attack_fast", "shots", "log factor", -4, 4),
     ("shot_leak_fast", "shots", "log factor", -4, 4),
-    ("gap_shots_attack", "gap", "shots", 0, 60),
-    ("gap_shots_defence", "gap", "shots", 0, 60),
-    ("gap_on_target_attack", "gap", "shots", 0, 30),
-    ("gap_on_target_defence", "gap", "shots", 0, 30),
-    ("gap_corners_attack", "gap", "corners", 0, 30),
-    ("gap_corners_defence", "gap", "corners", 0, 30),
-    ("points_fast", "momentum", "points a match", 0, 3),
-    ("points_slow", "momentum", "points a match", 0, 3),
-    ("margin_fast", "momentum", "goals a match", -10, 10),
-    ("margin_slow", "momentum", "goals a match", -10, 10),
-    ("surprise_fast", "momentum", "score", -1, 1),
-    ("surprise_slow", "momentum", "score", -1, 1),
     ("rest_days", "rest", "days", None, 21),
     ("played", "history", "matches", 0, 100),
     ("season_played", "season", "matches", 0, 100),
@@ -103,9 +91,6 @@ MATCH_NAMES: Final[tuple[tuple[str, str, str, float | None, float | None], ...]]
     ("draw_shots", "shots", "probability", 0, 1),
     ("home_win_shots_fast", "shots", "probability", 0, 1),
     ("draw_shots_fast", "shots", "probability", 0, 1),
-    ("gap_shots_expected", "gap", "shots", -60, 60),
-    ("gap_on_target_expected", "gap", "shots", -30, 30),
-    ("gap_corners_expected", "gap", "corners", -30, 30),
     ("league_home_rate", "league", "rate", 0, 1),
     ("league_draw_rate", "league", "rate", 0, 1),
     ("league_away_rate", "league", "rate", 0, 1),
@@ -117,6 +102,12 @@ MATCH_NAMES: Final[tuple[tuple[str, str, str, float | None, float | None], ...]]
     ("league_level", "league", "level", 1, 10),
     ("league_elo_edge", "league", "Elo points", -200, 300),
     ("season_progress", "season", "share", 0, 1.5),
+    *(
+        (f"{side}_relative_{statistic}_{speed}", "counts", "share of the average", -20, 20)
+        for statistic in ("goals", "off_target", "on_target", "corners", "yellows", "reds")
+        for speed in ("slowest", "slow", "fast", "fastest")
+        for side in ("home", "away")
+    ),
 )
 # metric → code, counter of matches in which it is known, unit, highest
 FORM_METRICS: Final[dict[str, tuple[int, int, str, float]]] = {
@@ -249,10 +240,11 @@ def catalogue() -> tuple[Feature, ...]:
 
 
 def choose(
-    families: Sequence[str], form_scopes: Sequence[str], form_windows: Sequence[int], form_metrics: Sequence[str],
-    form_sides: Sequence[str],
+    families: Sequence[str], sides: Sequence[str], form_scopes: Sequence[str], form_windows: Sequence[int],
+    form_metrics: Sequence[str],
 ) -> FeatureContract:  # fmt: skip
-    """The contract of the named families; the form family is narrowed by scope, window, metric and side.
+    """The contract of the named families, narrowed to the named sides (a feature of the match itself has none of them);
+    the form family is narrowed by scope, window and metric too.
 
     Raises:
         ValueError: a family is unknown.
@@ -266,14 +258,9 @@ def choose(
             f
             for f in catalogue()
             if f.family in families
+            and f.side in (*sides, "match")
             and (
-                f.family != "form"
-                or (
-                    f.scope in form_scopes
-                    and f.window in form_windows
-                    and f.metric in form_metrics
-                    and f.side in form_sides
-                )
+                f.family != "form" or (f.scope in form_scopes and f.window in form_windows and f.metric in form_metrics)
             )
         )
     )

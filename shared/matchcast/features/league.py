@@ -15,7 +15,6 @@ from matchcast.features.layout import (
     ELO_FAST,
     L_AWAY_GOALS,
     L_AWAY_RATE,
-    L_CORNERS,
     L_DRAW_RATE,
     L_ELO_EDGE,
     L_FAST_AWAY_GOALS,
@@ -45,12 +44,8 @@ from matchcast.features.layout import (
     T_ELO_POWER,
     T_LEARNS,
     T_LEVEL,
-    T_MARGIN_FAST,
-    T_MARGIN_SLOW,
     T_ORIGIN,
     T_PLAYED,
-    T_POINTS_FAST,
-    T_POINTS_SLOW,
     T_RATINGS,
     T_SEASON,
     T_SINCE_ENTRY,
@@ -61,7 +56,6 @@ DRAW_RATE_START: Final = 0.27
 AWAY_RATE_START: Final = 0.27
 HOME_GOALS_START: Final = 1.5
 AWAY_GOALS_START: Final = 1.1
-POINTS_START: Final = 1.2
 RATE_MATCHES: Final = 60.0
 RATE_SLOWEST: Final = 0.0015
 RATE_FAST: Final = 0.008
@@ -102,9 +96,6 @@ def enter(team: MutableSequence[float], seat: MutableSequence[float], league: Se
         level = L_NEWCOMER + origin * RATINGS
         for r in range(RATINGS):
             team[T_RATINGS + r] += weight * (league[L_MEAN + r] + league[level + r] - team[T_RATINGS + r])
-        if team[T_PLAYED] == 0.0:
-            team[T_POINTS_FAST] = team[T_POINTS_SLOW] = POINTS_START
-            team[T_MARGIN_FAST] = team[T_MARGIN_SLOW] = 0.0
         seat[S_ELO] = ELO_START + league[level + ELO]
         team[T_ORIGIN] = float(origin)
         team[T_SINCE_ENTRY] = 0.0
@@ -171,8 +162,6 @@ def learn_league(
         for s in range(2):
             league[L_SHOTS + s] += rate * (stats[s] - league[L_SHOTS + s])
             league[L_ON_TARGET + s] += rate * (stats[2 + s] - league[L_ON_TARGET + s])
-            if stats[4 + s] == stats[4 + s]:
-                league[L_CORNERS + s] += rate * (stats[4 + s] - league[L_CORNERS + s])
     for r in range(RATINGS):
         middle = 0.5 * (home[T_RATINGS + r] + away[T_RATINGS + r])
         league[L_MEAN + r] += MEAN_RATE * (middle - league[L_MEAN + r])

@@ -4,9 +4,9 @@ from collections.abc import MutableSequence, Sequence
 from typing import Final
 
 from matchcast.features.arithmetic import NAN
+from matchcast.features.counts import count_rating, is_counted, relative_expected
 from matchcast.features.elo import elo_expected, elo_power
 from matchcast.features.form import meetings_mean, window_mean
-from matchcast.features.gap import gap_expected
 from matchcast.features.goals import (
     poisson_draw,
     poisson_home_win,
@@ -15,13 +15,9 @@ from matchcast.features.layout import (
     ATTACK_SLOW,
     ELO,
     ELO_FAST,
-    GAP_CORNERS,
-    GAP_ON_TARGET,
-    GAP_SHOTS,
     HOME_EDGE,
     L_AWAY_GOALS,
     L_AWAY_RATE,
-    L_CORNERS,
     L_DRAW_RATE,
     L_ELO_EDGE,
     L_FAST_AWAY_GOALS,
@@ -34,7 +30,6 @@ from matchcast.features.layout import (
     L_LEVEL,
     L_SEASON,
     L_SEASON_PLAYED,
-    L_STATS_PLAYED,
     LONGEST_WINDOW,
     PI_AWAY,
     PI_HOME,
@@ -43,6 +38,8 @@ from matchcast.features.layout import (
     S_SEASON_MARGIN,
     S_SEASON_PLAYED,
     S_SEASON_POINTS,
+    SPEEDS,
+    STATISTICS,
     T_ATTACK_FACTORS,
     T_ELO_FAST_POWER,
     T_ELO_POWER,
@@ -50,21 +47,15 @@ from matchcast.features.layout import (
     T_FORM_AWAY,
     T_FORM_HOME,
     T_LAST_KICKOFF,
-    T_MARGIN_FAST,
-    T_MARGIN_SLOW,
     T_ORIGIN,
     T_PLAYED,
-    T_POINTS_FAST,
-    T_POINTS_SLOW,
     T_RATINGS,
     T_SINCE_ENTRY,
-    T_SURPRISE_FAST,
-    T_SURPRISE_SLOW,
 )
 from matchcast.features.pi import pi_goal_difference
 
-SIDE_QUANTITIES: Final = 33
-MATCH_QUANTITIES: Final = 33
+SIDE_QUANTITIES: Final = 21
+MATCH_QUANTITIES: Final = 30 + 2 * STATISTICS * SPEEDS
 QUANTITIES: Final = 2 * SIDE_QUANTITIES + MATCH_QUANTITIES
 
 # Columns of a program row (see `contract`), and the kinds and sides in it.
@@ -178,30 +169,17 @@ def read_side(
     q[at + 4] = 0.5 * (team[ratings + PI_HOME] + team[ratings + PI_AWAY])
     for r in range(8):
         q[at + 5 + r] = team[ratings + ATTACK_SLOW + r]
-    venue = 0 if at_home else 2
-    shots = league[L_STATS_PLAYED] > 0.0 and team[ratings + GAP_SHOTS] > 0.0
-    corners = league[L_CORNERS] > 0.0 and team[ratings + GAP_CORNERS] > 0.0
-    for k in range(2):
-        q[at + 13 + k] = team[ratings + GAP_SHOTS + venue + k] if shots else NAN
-        q[at + 15 + k] = team[ratings + GAP_ON_TARGET + venue + k] if shots else NAN
-        q[at + 17 + k] = team[ratings + GAP_CORNERS + venue + k] if corners else NAN
-    q[at + 19] = team[T_POINTS_FAST]
-    q[at + 20] = team[T_POINTS_SLOW]
-    q[at + 21] = team[T_MARGIN_FAST]
-    q[at + 22] = team[T_MARGIN_SLOW]
-    q[at + 23] = team[T_SURPRISE_FAST]
-    q[at + 24] = team[T_SURPRISE_SLOW]
-    q[at + 25] = NAN
+    q[at + 13] = NAN
     if team[T_PLAYED] > 0.0:
-        q[at + 25] = min((kickoff - team[T_LAST_KICKOFF]) / DAY_SECONDS, REST_MOST_DAYS)
-    q[at + 26] = min(team[T_PLAYED], PLAYED_MOST)
+        q[at + 13] = min((kickoff - team[T_LAST_KICKOFF]) / DAY_SECONDS, REST_MOST_DAYS)
+    q[at + 14] = min(team[T_PLAYED], PLAYED_MOST)
     played = seat[S_SEASON_PLAYED]
-    q[at + 27] = played
-    q[at + 28] = seat[S_SEASON_POINTS] / played if played > 0.0 else NAN
-    q[at + 29] = seat[S_SEASON_MARGIN] / played if played > 0.0 else NAN
-    q[at + 30] = min(team[T_SINCE_ENTRY], PLAYED_MOST)
-    q[at + 31] = team[T_ORIGIN]
-    q[at + 32] = team[ratings + HOME_EDGE]
+    q[at + 15] = played
+    q[at + 16] = seat[S_SEASON_POINTS] / played if played > 0.0 else NAN
+    q[at + 17] = seat[S_SEASON_MARGIN] / played if played > 0.0 else NAN
+    q[at + 18] = min(team[T_SINCE_ENTRY], PLAYED_MOST)
+    q[at + 19] = team[T_ORIGIN]
+    q[at + 20] = team[ratings + HOME_EDGE]
 
 
 def read_match(
@@ -227,27 +205,26 @@ def read_match(
         drawn = poisson_draw(home_goals, away_goals)
         q[at + 11 + 2 * kind] = won
         q[at + 12 + 2 * kind] = drawn
-    shots = league[L_STATS_PLAYED] > 0.0 and home[T_RATINGS + GAP_SHOTS] > 0.0 and away[T_RATINGS + GAP_SHOTS] > 0.0
-    corners = league[L_CORNERS] > 0.0 and home[T_RATINGS + GAP_CORNERS] > 0.0 and away[T_RATINGS + GAP_CORNERS] > 0.0
-    for g in range(3):
-        gap = T_RATINGS + GAP_SHOTS + 4 * g
-        known = corners if g == 2 else shots
-        q[at + 19 + g] = (
-            gap_expected(home[gap], away[gap + 3]) - gap_expected(away[gap + 2], home[gap + 1]) if known else NAN
-        )
-    q[at + 22] = league[L_HOME_RATE]
-    q[at + 23] = league[L_DRAW_RATE]
-    q[at + 24] = league[L_AWAY_RATE]
-    q[at + 25] = league[L_HOME_GOALS]
-    q[at + 26] = league[L_AWAY_GOALS]
-    q[at + 27] = league[L_FAST_HOME_RATE]
-    q[at + 28] = league[L_FAST_DRAW_RATE]
-    q[at + 29] = league[L_FAST_HOME_GOALS] - league[L_FAST_AWAY_GOALS]
-    q[at + 30] = league[L_LEVEL]
-    q[at + 31] = league[L_ELO_EDGE]
-    q[at + 32] = NAN
+    q[at + 19] = league[L_HOME_RATE]
+    q[at + 20] = league[L_DRAW_RATE]
+    q[at + 21] = league[L_AWAY_RATE]
+    q[at + 22] = league[L_HOME_GOALS]
+    q[at + 23] = league[L_AWAY_GOALS]
+    q[at + 24] = league[L_FAST_HOME_RATE]
+    q[at + 25] = league[L_FAST_DRAW_RATE]
+    q[at + 26] = league[L_FAST_HOME_GOALS] - league[L_FAST_AWAY_GOALS]
+    q[at + 27] = league[L_LEVEL]
+    q[at + 28] = league[L_ELO_EDGE]
+    q[at + 29] = NAN
     if league[L_SEASON] < season:
         if league[L_SEASON] > 0.0:
-            q[at + 32] = 0.0
+            q[at + 29] = 0.0
     elif league[L_LAST_SEASON_PLAYED] > 0.0:
-        q[at + 32] = min(league[L_SEASON_PLAYED] / league[L_LAST_SEASON_PLAYED], 1.5)
+        q[at + 29] = min(league[L_SEASON_PLAYED] / league[L_LAST_SEASON_PLAYED], 1.5)
+    for statistic in range(STATISTICS):
+        counted = is_counted(league, statistic)
+        for speed in range(SPEEDS):
+            rating = count_rating(statistic, speed)
+            here = at + 30 + 2 * (statistic * SPEEDS + speed)
+            q[here] = relative_expected(home, away, rating) if counted else NAN
+            q[here + 1] = relative_expected(away, home, rating) if counted else NAN

@@ -3,9 +3,9 @@
 from collections.abc import MutableSequence, Sequence
 from typing import Final
 
+from matchcast.features.counts import move_counts
 from matchcast.features.elo import ELO_EDGE_K, ELO_FAST_K, ELO_K, elo_change, elo_expected, elo_power
 from matchcast.features.form import add_meeting, add_to_form
-from matchcast.features.gap import GAP_PHI, gap_expected, gap_moved
 from matchcast.features.goals import (
     FAST_RATE,
     SHOT_FAST_RATE,
@@ -18,12 +18,8 @@ from matchcast.features.layout import (
     ATTACK_SLOW,
     ELO,
     ELO_FAST,
-    GAP_CORNERS,
-    GAP_ON_TARGET,
-    GAP_SHOTS,
     HOME_EDGE,
     L_AWAY_GOALS,
-    L_CORNERS,
     L_ELO_EDGE,
     L_HOME_GOALS,
     L_ON_TARGET,
@@ -42,20 +38,12 @@ from matchcast.features.layout import (
     T_FORM_AWAY,
     T_FORM_HOME,
     T_LAST_KICKOFF,
-    T_MARGIN_FAST,
-    T_MARGIN_SLOW,
     T_PLAYED,
-    T_POINTS_FAST,
-    T_POINTS_SLOW,
     T_RATINGS,
-    T_SURPRISE_FAST,
-    T_SURPRISE_SLOW,
 )
 from matchcast.features.league import enter, has_entered, learn_league, learn_newcomer, refresh_powers, stats_known
 from matchcast.features.pi import PI_GAMMA, pi_change, pi_goal_difference
 
-FAST_FORM: Final = 0.15
-SLOW_FORM: Final = 0.04
 EDGE_RATE: Final = 0.015
 
 
@@ -78,7 +66,7 @@ def update(
     Args:
         home … kickoff: as for `read`; clubs that have not entered the season do so here.
         home_goals, away_goals: score after 90 minutes.
-        stats: shots, shots on target, corners, home then away each; NaN where unknown.
+        stats: shots, shots on target, corners, yellow and red cards, home then away each; NaN where unknown.
     """
     if not has_entered(home, home_seat, season):
         enter(home, home_seat, league, season)
@@ -125,14 +113,10 @@ def update(
     home[T_RATINGS + HOME_EDGE] += EDGE_RATE * (margin - slow_margin)
     away[T_RATINGS + HOME_EDGE] += EDGE_RATE * (margin - slow_margin)
 
-    if known:
-        move_gap(home, away, league, GAP_SHOTS, L_SHOTS, stats[0], stats[1])
-        move_gap(home, away, league, GAP_ON_TARGET, L_ON_TARGET, stats[2], stats[3])
-    if stats[4] == stats[4] and stats[5] == stats[5]:
-        move_gap(home, away, league, GAP_CORNERS, L_CORNERS, stats[4], stats[5])
+    move_counts(home, away, league, home_goals, away_goals, stats)
 
-    finish_side(home, home_seat, T_FORM_HOME, kickoff, home_goals, away_goals, score - expected, stats, 0)
-    finish_side(away, away_seat, T_FORM_AWAY, kickoff, away_goals, home_goals, expected - score, stats, 1)
+    finish_side(home, home_seat, T_FORM_HOME, kickoff, home_goals, away_goals, stats, 0)
+    finish_side(away, away_seat, T_FORM_AWAY, kickoff, away_goals, home_goals, stats, 1)
     if home_is_first:
         add_meeting(pair, home_goals, away_goals)
     else:
@@ -167,51 +151,6 @@ def move_goals(
     return home_expected - away_expected
 
 
-def move_gap(
-    home: MutableSequence[float],
-    away: MutableSequence[float],
-    league: Sequence[float],
-    rating: int,
-    average: int,
-    home_count: float,
-    away_count: float,
-) -> None:
-    """Move the four GAP ratings of both clubs; a club without any starts at the league's averages."""
-    base = T_RATINGS + rating
-    start_gap(home, base, league, average, home_count, away_count)
-    start_gap(away, base, league, average, home_count, away_count)
-    home_expected = gap_expected(home[base], away[base + 3])
-    away_expected = gap_expected(away[base + 2], home[base + 1])
-    other = 1.0 - GAP_PHI
-    home[base] = gap_moved(home[base], GAP_PHI, home_count, home_expected)
-    home[base + 2] = gap_moved(home[base + 2], other, home_count, home_expected)
-    home[base + 1] = gap_moved(home[base + 1], GAP_PHI, away_count, away_expected)
-    home[base + 3] = gap_moved(home[base + 3], other, away_count, away_expected)
-    away[base + 2] = gap_moved(away[base + 2], GAP_PHI, away_count, away_expected)
-    away[base] = gap_moved(away[base], other, away_count, away_expected)
-    away[base + 3] = gap_moved(away[base + 3], GAP_PHI, home_count, home_expected)
-    away[base + 1] = gap_moved(away[base + 1], other, home_count, home_expected)
-
-
-def start_gap(
-    team: MutableSequence[float],
-    base: int,
-    league: Sequence[float],
-    average: int,
-    home_count: float,
-    away_count: float,
-) -> None:
-    """Give a club without GAP ratings the league's averages, or this match's counts in a league without any."""
-    if team[base] > 0.0 or team[base + 1] > 0.0 or team[base + 2] > 0.0 or team[base + 3] > 0.0:
-        return
-    at_home = league[average] if league[average] > 0.0 else home_count
-    away = league[average + 1] if league[average + 1] > 0.0 else away_count
-    team[base] = at_home
-    team[base + 1] = away
-    team[base + 2] = away
-    team[base + 3] = at_home
-
-
 def finish_side(
     team: MutableSequence[float],
     seat: MutableSequence[float],
@@ -219,19 +158,12 @@ def finish_side(
     kickoff: float,
     goals_for: float,
     goals_against: float,
-    surprise: float,
     stats: Sequence[float],
     side: int,
 ) -> None:
-    """Running form, rings and counters of one side."""
+    """Form rings and counters of one side."""
     margin = goals_for - goals_against
     points = 3.0 if margin > 0.0 else (1.0 if margin == 0.0 else 0.0)
-    team[T_POINTS_FAST] += FAST_FORM * (points - team[T_POINTS_FAST])
-    team[T_POINTS_SLOW] += SLOW_FORM * (points - team[T_POINTS_SLOW])
-    team[T_MARGIN_FAST] += FAST_FORM * (margin - team[T_MARGIN_FAST])
-    team[T_MARGIN_SLOW] += SLOW_FORM * (margin - team[T_MARGIN_SLOW])
-    team[T_SURPRISE_FAST] += FAST_FORM * (surprise - team[T_SURPRISE_FAST])
-    team[T_SURPRISE_SLOW] += SLOW_FORM * (surprise - team[T_SURPRISE_SLOW])
     other = 1 - side
     for ring in (T_FORM_ALL, venue_ring):
         add_to_form(

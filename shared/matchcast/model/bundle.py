@@ -1,6 +1,6 @@
 """A model bundle: a folder of plain data that holds all that serving needs, with proofs.
 
-Files: `trees.npz`, `linear.json`, `calibration.json`, `features.json`, `metrics.json`, `golden.json`, `manifest.json`
+Files: `trees.npz`, `linear.json`, `goals.json`, `calibration.json`, `features.json`, `metrics.json`, `golden.json`, `manifest.json`
 (SHA-256 of each other file), and `model.ubj`, XGBoost's own file, which serving only checks the hash of.
 """
 
@@ -15,12 +15,21 @@ from numpy.typing import NDArray
 
 from matchcast.errors import BundleBroken
 from matchcast.features.contract import FeatureContract
-from matchcast.model.forecaster import Forecaster
+from matchcast.model.forecaster import MEMBERS, Forecaster
+from matchcast.model.goals import Goals
 from matchcast.model.linear import Linear
 from matchcast.model.trees import Trees
 
 MANIFEST: Final = "manifest.json"
-SERVED_FILES: Final = ("trees.npz", "linear.json", "calibration.json", "features.json", "metrics.json", "golden.json")
+SERVED_FILES: Final = (
+    "trees.npz",
+    "linear.json",
+    "goals.json",
+    "calibration.json",
+    "features.json",
+    "metrics.json",
+    "golden.json",
+)
 GOLDEN_TOLERANCE: Final = 1e-12
 """numpy's exp may differ in the last bits between processors; everything before it is exact."""
 
@@ -87,8 +96,12 @@ def pack_bundle(
         "model.ubj": model_ubj,
         "trees.npz": forecaster.trees.to_bytes(),
         "linear.json": forecaster.linear.to_json().encode(),
+        "goals.json": forecaster.goals.to_json().encode(),
         "calibration.json": json.dumps(
-            {"tree_weight": forecaster.tree_weight, "temperature": forecaster.temperature}
+            {
+                "weights": dict(zip(MEMBERS, forecaster.weights.tolist(), strict=True)),
+                "temperature": forecaster.temperature,
+            }
         ).encode(),
         "features.json": contract.to_json().encode(),
         "metrics.json": json.dumps(dict(metrics), indent=1, sort_keys=True).encode(),
@@ -154,7 +167,8 @@ def _unpack(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
         forecaster=Forecaster(
             trees=Trees.from_bytes(files["trees.npz"]),
             linear=Linear.from_json(files["linear.json"].decode()),
-            tree_weight=float(calibration["tree_weight"]),
+            goals=Goals.from_json(files["goals.json"].decode()),
+            weights=np.array([calibration["weights"][member] for member in MEMBERS], dtype=np.float64),
             temperature=float(calibration["temperature"]),
         ),
         contract=FeatureContract.from_json(files["features.json"].decode()),

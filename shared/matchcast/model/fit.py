@@ -1,22 +1,25 @@
-"""Training: members on one window, pool weight and temperature on the window's last part, members again on all of it."""
+"""Training: members on one window, pool and temperature on the window's last part, members again on all of it."""
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize, minimize_scalar
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from threadpoolctl import threadpool_limits
 
-from matchcast.model.forecaster import Forecaster, softmax, temper
+from matchcast.model.forecaster import Forecaster, log_pool, softmax
+from matchcast.model.goals import Goals, expected_goals, outcome_probabilities
 from matchcast.model.linear import Linear
 from matchcast.model.metrics import Outcomes, log_loss_each
+from matchcast.model.scaling import Scaling
 from matchcast.model.trees import Trees
 
-DAY_SECONDS = 86_400
+DAY_SECONDS: Final = 86_400
+RHO_BOUNDS: Final = (-0.25, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class TreeParams:
 
 @dataclass(frozen=True, slots=True)
 class LinearParams:
-    """`c` is scikit-learn's inverse regularisation; only the last `seasons` years are used; values are cut at `clip`."""
+    """`c` is scikit-learn's inverse regularisation; only the last `seasons` years are used; scaled values are cut at `clip`."""
 
     c: float
     seasons: float
@@ -43,13 +46,31 @@ class LinearParams:
 
 
 @dataclass(frozen=True, slots=True)
+class GoalsParams:
+    """`penalty` is the weight of half the squared coefficients beside the log-likelihood; goals beyond `most_goals` are cut."""
+
+    penalty: float
+    seasons: float
+    clip: float
+    most_goals: int
+
+
+@dataclass(frozen=True, slots=True)
 class FitParams:
-    """How to train: seed, members' settings, days at the window's end kept for stopping and calibration, threads."""
+    """How to train.
+
+    Attributes:
+        validation_days: the window's last days, which choose the number of rounds, the pool's weights and the temperature.
+        prior_matches: the pool's weights are drawn towards equal ones as if by so many matches.
+        threads: of XGBoost.
+    """
 
     seed: int
     trees: TreeParams
     linear: LinearParams
+    goals: GoalsParams
     validation_days: int
+    prior_matches: float
     threads: int
 
     @staticmethod
@@ -59,9 +80,39 @@ class FitParams:
             seed=params["seed"],
             trees=TreeParams(**params["trees"]),
             linear=LinearParams(**params["linear"]),
+            goals=GoalsParams(**params["goals"]),
             validation_days=params["validation_days"],
+            prior_matches=params["prior_matches"],
             threads=params["threads"],
         )
+
+
+@dataclass(frozen=True)
+class Training:
+    """n finished matches to learn from.
+
+    Attributes:
+        rows: float32, shape (n, features), NaN where unknown; names: of the columns.
+        outcomes: shape (n,), 0, 1, 2; goals: float64, shape (n, 2), home and away after 90 minutes.
+        day: seconds since 1970 of each match's day.
+    """
+
+    rows: NDArray[np.float32]
+    names: tuple[str, ...]
+    outcomes: Outcomes
+    goals: NDArray[np.float64]
+    day: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Training":
+        """The chosen matches."""
+        return Training(self.rows[chosen], self.names, self.outcomes[chosen], self.goals[chosen], self.day[chosen])
+
+    def last(self, seasons: float) -> "Training":
+        """The last so many years."""
+        return self.take(self.day > int(self.day.max()) - round(seasons * 365.25) * DAY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -70,117 +121,140 @@ class Fitted:
 
     Attributes:
         rounds: boosting rounds that early stopping chose.
-        validation_log_loss: of the pooled, calibrated members before the refit, on the window's last part.
+        validation: which of the training matches were the window's last part, bool, shape (n,).
+        validation_members: on those, the members' probabilities before the refit, shape (3, matches, 3).
         learning_curve: log loss by round on the window's first and last part.
     """
 
     forecaster: Forecaster
     booster: xgb.Booster
     rounds: int
-    validation_log_loss: float
+    validation: NDArray[np.bool_]
+    validation_members: NDArray[np.float64]
     learning_curve: dict[str, list[float]]
+
+    def members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """As `forecaster.members`, quicker for many rows."""
+        return self.forecaster.members(rows, booster_margins(self.booster, rows))
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities (n, 3); equal to `forecaster.predict`, quicker for many rows."""
-        return self.forecaster.pooled(booster_margins(self.booster, rows), rows)
+        return log_pool(self.members(rows), self.forecaster.weights, self.forecaster.temperature)
 
 
-def fit_forecaster(
-    rows: NDArray[np.float32], outcomes: Outcomes, day: NDArray[np.int64], names: tuple[str, ...], params: FitParams
-) -> Fitted:
-    """Train on every row given.
+def fit_forecaster(training: Training, params: FitParams) -> Fitted:
+    """Train every member on all matches given; rounds, weights and temperature come from the window's last part.
 
-    Args:
-        rows: (n, features), NaN where unknown; outcomes: 0, 1, 2; day: seconds since 1970 of each match's day.
-        names: column names.
     Raises:
-        ValueError: too few matches before or inside the validation part.
+        ValueError: too few matches before or inside the window's last part.
     """
-    cut = int(day.max()) - params.validation_days * DAY_SECONDS
-    early, late = day <= cut, day > cut
-    if early.sum() < 500 or late.sum() < 100:
+    late = training.day > int(training.day.max()) - params.validation_days * DAY_SECONDS
+    before, after = training.take(~late), training.take(late)
+    if len(before) < 500 or len(after) < 100:
         raise ValueError(
-            f"{int(early.sum())} matches before and {int(late.sum())} in the last {params.validation_days} days are too few "
+            f"{len(before)} matches before and {len(after)} in the last {params.validation_days} days are too few "
             "to train on; at least 500 and 100 are needed"
         )
-    first = _boost(rows[early], outcomes[early], names, params, params.trees.max_rounds, (rows[late], outcomes[late]))
-    rounds = int(first.booster.best_iteration) + 1
-    tree_probs = softmax(booster_margins(first.booster[:rounds], rows[late]).astype(np.float64))
-    linear_probs = softmax(fit_linear(rows[early], outcomes[early], day[early], params).margins(rows[late]))
-    tree_weight = _best_weight(tree_probs, linear_probs, outcomes[late])
-    pooled = tree_weight * tree_probs + (1.0 - tree_weight) * linear_probs
-    temperature = _best_temperature(pooled, outcomes[late])
-    final = _boost(rows, outcomes, names, params, rounds, None)
+    boosted = boost(before, params, params.trees.max_rounds, after)
+    rounds = int(boosted.booster.best_iteration) + 1
+    members = np.stack(
+        [
+            softmax(booster_margins(boosted.booster[:rounds], after.rows).astype(np.float64)),
+            softmax(fit_linear(before, params.linear).margins(after.rows)),
+            fit_goals(before, params.goals).probabilities(after.rows),
+        ]
+    )
+    weights, temperature = fit_pool(members, after.outcomes, params.prior_matches)
+    final = boost(training, params, rounds, None)
     forecaster = Forecaster(
         trees=trees_of(final.booster),
-        linear=fit_linear(rows, outcomes, day, params),
-        tree_weight=tree_weight,
+        linear=fit_linear(training, params.linear),
+        goals=fit_goals(training, params.goals),
+        weights=weights,
         temperature=temperature,
     )
-    validation = float(log_loss_each(temper(pooled, temperature), outcomes[late]).mean())
-    return Fitted(forecaster, final.booster, rounds, validation, first.curve)
+    return Fitted(forecaster, final.booster, rounds, late, members, boosted.curve)
 
 
 @dataclass(frozen=True)
-class _Boosted:
+class Boosted:
+    """XGBoost's model and its log loss by round on the training matches and those it was stopped on."""
+
     booster: xgb.Booster
     curve: dict[str, list[float]]
 
 
-def _boost(
-    rows: NDArray[np.float32], outcomes: Outcomes, names: tuple[str, ...], params: FitParams, rounds: int,
-    stop_on: tuple[NDArray[np.float32], Outcomes] | None,
-) -> _Boosted:  # fmt: skip
+def boost(training: Training, params: FitParams, rounds: int, stop_on: Training | None) -> Boosted:
+    """Train trees for so many rounds, or until `stop_on` no longer gains."""
     settings = {
         "objective": "multi:softprob", "num_class": 3, "eval_metric": "mlogloss", "tree_method": "hist",
         "max_depth": params.trees.max_depth, "eta": params.trees.eta, "subsample": params.trees.subsample,
         "colsample_bytree": params.trees.colsample_bytree, "min_child_weight": params.trees.min_child_weight,
         "reg_lambda": params.trees.reg_lambda, "seed": params.seed, "nthread": params.threads,
     }  # fmt: skip
-    train = xgb.QuantileDMatrix(rows, outcomes, feature_names=list(names), nthread=params.threads)
+    names = list(training.names)
+    train = xgb.QuantileDMatrix(training.rows, training.outcomes, feature_names=names, nthread=params.threads)
     if stop_on is None:
-        return _Boosted(xgb.train(settings, train, rounds), {})
-    late = xgb.QuantileDMatrix(*stop_on, ref=train, feature_names=list(names), nthread=params.threads)
+        return Boosted(xgb.train(settings, train, rounds), {})
+    late = xgb.QuantileDMatrix(stop_on.rows, stop_on.outcomes, ref=train, feature_names=names, nthread=params.threads)
     history: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
         settings, train, rounds, evals=[(train, "training"), (late, "validation")], evals_result=history,
         early_stopping_rounds=params.trees.early_stopping_rounds, verbose_eval=False,
     )  # fmt: skip
-    return _Boosted(booster, {part: list(curve["mlogloss"]) for part, curve in history.items()})
+    return Boosted(booster, {part: list(curve["mlogloss"]) for part, curve in history.items()})
 
 
-def fit_linear(rows: NDArray[np.float32], outcomes: Outcomes, day: NDArray[np.int64], params: FitParams) -> Linear:
+def fit_linear(training: Training, params: LinearParams) -> Linear:
     """Multinomial logistic regression on the last seasons; columns that are never known or constant get weight 0."""
-    recent = day > int(day.max()) - round(params.linear.seasons * 365.25) * DAY_SECONDS
-    x = rows[recent].astype(np.float64)
-    known = ~np.isnan(x)
-    seen = known.any(axis=0)
-    median = np.zeros(x.shape[1])
-    median[seen] = np.nanmedian(x[:, seen], axis=0)
-    x = np.where(known, x, median)
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    scale[scale < 1e-9] = 1.0
-    z = np.clip((x - mean) / scale, -params.linear.clip, params.linear.clip)
-    model = LogisticRegression(C=params.linear.c, solver="newton-cholesky", max_iter=50, tol=1e-6)
+    recent = training.last(params.seasons)
+    scaling = Scaling.of(recent.rows, params.clip)
+    model = LogisticRegression(C=params.c, solver="newton-cholesky", max_iter=50, tol=1e-6)
     with threadpool_limits(1, "blas"):  # more threads would spin for each other, and round differently
-        model.fit(z, outcomes[recent])
+        model.fit(scaling.apply(recent.rows), recent.outcomes)
     if list(model.classes_) != [0, 1, 2]:
         raise ValueError("training matches must show home wins, draws and away wins")
-    return Linear(median, mean, scale, model.coef_, model.intercept_, params.linear.clip)
+    return Linear(scaling, model.coef_, model.intercept_)
 
 
-def _best_weight(ours: NDArray[np.float64], others: NDArray[np.float64], outcomes: Outcomes) -> float:
-    losses = [
-        (float(log_loss_each(w * ours + (1.0 - w) * others, outcomes).mean()), w) for w in np.linspace(0.2, 0.8, 25)
-    ]
-    return float(min(losses)[1])
-
-
-def _best_temperature(probs: NDArray[np.float64], outcomes: Outcomes) -> float:
+def fit_goals(training: Training, params: GoalsParams) -> Goals:
+    """Poisson regressions of both sides' goals on the last seasons, then rho by the likelihood of the outcomes."""
+    recent = training.last(params.seasons)
+    scaling = Scaling.of(recent.rows, params.clip)
+    z = scaling.apply(recent.rows)
+    counted = np.minimum(recent.goals, params.most_goals)
+    coefficients, intercepts = np.empty((2, z.shape[1])), np.empty(2)
+    with threadpool_limits(1, "blas"):
+        for side in range(2):
+            model = PoissonRegressor(alpha=params.penalty / len(z), solver="newton-cholesky", max_iter=50, tol=1e-6)
+            model.fit(z, counted[:, side])
+            coefficients[side], intercepts[side] = model.coef_, model.intercept_
+        expected = expected_goals(np.stack([z @ coefficients[k] + intercepts[k] for k in range(2)], axis=1))
     found = minimize_scalar(
-        lambda t: float(log_loss_each(temper(probs, t), outcomes).mean()), bounds=(0.7, 1.5), method="bounded"
-    )
-    return float(found.x)
+        lambda rho: float(log_loss_each(outcome_probabilities(expected, rho), recent.outcomes).mean()),
+        bounds=RHO_BOUNDS, method="bounded", options={"xatol": 1e-4},
+    )  # fmt: skip
+    return Goals(scaling, coefficients, intercepts, float(found.x))
+
+
+def fit_pool(
+    members: NDArray[np.float64], outcomes: Outcomes, prior_matches: float
+) -> tuple[NDArray[np.float64], float]:
+    """Weights and temperature of the pool that forecasts the outcomes best, by log loss.
+
+    Args:
+        members: probabilities on matches that no member was trained on, shape (members, n, 3).
+        prior_matches: weights are drawn towards equal ones, and the temperature towards 1, as if by so many matches.
+    """
+    even = np.full(len(members), 1.0 / len(members))
+
+    def loss(powers: NDArray[np.float64]) -> float:
+        likelihood = float(log_loss_each(log_pool(members, powers), outcomes).sum())
+        return (likelihood + prior_matches * float(((powers - even) ** 2).sum())) / len(outcomes)
+
+    found = minimize(loss, even, method="L-BFGS-B", bounds=[(0.0, 2.0)] * len(members))
+    total = float(found.x.sum())
+    return found.x / total, 1.0 / total
 
 
 def booster_margins(booster: xgb.Booster, rows: NDArray[np.float32]) -> NDArray[np.float32]:

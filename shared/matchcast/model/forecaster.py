@@ -1,12 +1,17 @@
 """Members pooled and calibrated: rows in, probabilities out."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matchcast.model.goals import Goals
 from matchcast.model.linear import Linear
 from matchcast.model.trees import Trees
+
+MEMBERS: Final = ("trees", "linear", "goals")
+_LEAST: Final = 1e-15
 
 
 def softmax(margins: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -16,32 +21,53 @@ def softmax(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def temper(probs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Temperature scaling (Guo et al. 2017): p^(1/T), normalised; T above 1 flattens."""
-    return softmax(np.log(np.maximum(probs, 1e-15)) / temperature)
+def log_pool(
+    members: NDArray[np.float64], weights: NDArray[np.float64], temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """Logarithmic opinion pool (Genest and Zidek 1986, section 3.3), then temperature scaling (Guo et al. 2017).
+
+    Args:
+        members: probabilities of each member, shape (members, n, 3).
+        weights: shape (members,), at least 0, sum 1.
+        temperature: above 0; above 1 flattens.
+    Returns:
+        Shape (n, 3): the product of the members' probabilities to the power of weight / temperature, normalised.
+    """
+    logs = np.log(np.maximum(members, _LEAST))
+    pooled = np.zeros(logs.shape[1:])
+    for weight, member in zip(weights, logs, strict=True):
+        pooled += weight * member
+    return softmax(pooled / temperature)
 
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A linear pool of members, then temperature scaling.
+    """Three members, a logarithmic pool and a temperature.
 
     Attributes:
-        trees, linear: the members.
-        tree_weight: weight of the trees, 0 to 1; the linear member has the rest.
+        weights: float64, shape (3,), in the order of MEMBERS; at least 0, sum 1.
         temperature: above 0.
     """
 
     trees: Trees
     linear: Linear
-    tree_weight: float
+    goals: Goals
+    weights: NDArray[np.float64]
     temperature: float
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities home, draw, away; rows (n, features), result (n, 3); a row's result depends on that row alone."""
-        return self.pooled(self.trees.margins(rows), rows)
+        return log_pool(self.members(rows), self.weights, self.temperature)
 
-    def pooled(self, tree_margins: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The same, with the trees' margins given (XGBoost's own prediction is quicker for whole tables)."""
-        from_trees = softmax(tree_margins.astype(np.float64))
-        from_linear = softmax(self.linear.margins(rows))
-        return temper(self.tree_weight * from_trees + (1.0 - self.tree_weight) * from_linear, self.temperature)
+    def members(
+        self, rows: NDArray[np.float32], tree_margins: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float64]:
+        """Each member's own probabilities, shape (3, n, 3), in the order of MEMBERS.
+
+        Args:
+            tree_margins: the trees' margins, where they are known already (XGBoost's own are quicker for whole tables).
+        """
+        margins = self.trees.margins(rows) if tree_margins is None else tree_margins
+        return np.stack(
+            [softmax(margins.astype(np.float64)), softmax(self.linear.margins(rows)), self.goals.probabilities(rows)]
+        )

@@ -14,7 +14,7 @@ from matchcast.errors import BadInput
 from matchcast.features.columns import STAT_NAMES, MatchColumns, columns_of, seconds
 from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
-from matchcast.model.fit import FitParams, fit_forecaster
+from matchcast.model.fit import FitParams, Training, fit_forecaster
 from matchcast.model.market import power_probabilities
 from matchcast.model.metrics import (
     PairedDifference,
@@ -151,6 +151,8 @@ def backtest(
         raise BadInput(f"the results hold no match from {start} to {end} to forecast", field="from")
     rows = run_pass(columns, contract).rows
     outcomes, known_at = columns.outcome, columns.known_at
+    goals = np.stack([columns.home_goals, columns.away_goals], axis=1)
+    training = Training(rows, contract.names, outcomes, goals, day)
     n = len(columns)
     probs, base = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
     trained_until = np.zeros(n, dtype=np.int64)
@@ -164,7 +166,7 @@ def backtest(
         if not known.any():
             raise BadInput(f"no result is known before {begin}: give earlier --results or a later --from", field="from")
         try:
-            fitted = fit_forecaster(rows[known], outcomes[known], day[known], contract.names, params)
+            fitted = fit_forecaster(training.take(known), params)
         except ValueError as error:
             raise BadInput(f"cannot train before {begin}: {error}", field="from") from error
         probs[here] = fitted.predict(rows[here])

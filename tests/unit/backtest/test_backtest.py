@@ -21,7 +21,7 @@ from matchcast.usecases.backtest import Backtest, Retrain, backtest, compare, re
 
 PARAMS_FILE = Path(__file__).parents[3] / "params.yaml"
 FIRST_SEASON, SEASONS, TEAMS = 2015, 6, 14
-CONTRACT = choose(["elo", "pi", "goals", "league"], [], [], [], [])
+CONTRACT = choose(["elo", "pi", "goals", "league"], ["home", "away"], [], [], [])
 
 
 def quick_params() -> FitParams:
