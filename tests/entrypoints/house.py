@@ -26,7 +26,9 @@ from matchcast.features.compiled import PassResult, plain_kernel, run_pass
 from matchcast.features.contract import FeatureContract, choose
 from matchcast.model.bundle import load_bundle, pack_bundle
 from matchcast.model.forecaster import Forecaster
+from matchcast.model.goals import Goals
 from matchcast.model.linear import Linear
+from matchcast.model.scaling import Scaling
 from matchcast.model.trees import Trees
 from matchcast.ports import ResolvedMatch, TeamRecord
 from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, set_champion
@@ -116,7 +118,7 @@ def matches() -> MatchColumns:
 @cache
 def contract() -> FeatureContract:
     """A bit of everything."""
-    families = ("elo", "pi", "goals", "gap", "league", "form", "meetings")
+    families = ("elo", "pi", "goals", "shots", "counts", "league", "form", "meetings")
     return choose(families, ("home", "diff"), ("all", "season"), (1, 5), ("win", "goals_for", "shots_for"))
 
 
@@ -171,14 +173,17 @@ def bundle_files(seed: int, later: bool = False) -> dict[str, bytes]:
         feature, threshold, left, right, np.zeros(3 * stumps, dtype=np.bool_), value, nodes[::3].copy(),
         np.array([0.4, 0.1, 0.2], dtype=np.float32), 1,
     )  # fmt: skip
-    known = np.where(np.isnan(rows), np.float32(0), rows).astype(np.float64)
-    linear = Linear(
-        known.mean(axis=0), known.mean(axis=0), known.std(axis=0) + 1.0, rng.normal(0, 0.1, (3, features)),
-        np.array([0.3, 0.0, 0.1]), 4.0,
-    )  # fmt: skip
+    scaling = Scaling.of(rows, 4.0)
+    forecaster = Forecaster(
+        trees,
+        Linear(scaling, rng.normal(0, 0.05, (3, features)), np.array([0.3, 0.0, 0.1])),
+        Goals(scaling, rng.normal(0, 0.02, (2, features)), np.log([1.6, 1.2]), -0.08),
+        np.array([0.4, 0.35, 0.25]),
+        1.1,
+    )
     written = LaterContract(contract().features, contract().code_hash) if later else contract()
     return pack_bundle(
-        Forecaster(trees, linear, 0.5, 1.1), b"not served", written, {"log_loss": 1.0}, rows[:5],
+        forecaster, b"not served", written, {"log_loss": 1.0}, rows[:5],
         run_id=f"run{seed}", trained_from="2023-08-10", trained_until="2025-02-28", data_version="d1",
         code_revision="c1", params_hash="p1", created_at="2025-03-01T00:00:00+00:00",
     )  # fmt: skip

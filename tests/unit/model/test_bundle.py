@@ -1,6 +1,7 @@
 """Training, the plain-data twin of the trained model, and the bundle's proofs."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 from matchcast.errors import BundleBroken
 from matchcast.features.contract import FeatureContract, catalogue
 from matchcast.model.bundle import load_bundle, pack_bundle
-from matchcast.model.fit import FitParams, Fitted, LinearParams, TreeParams, booster_margins, fit_forecaster
+from matchcast.model.fit import (
+    FitParams,
+    Fitted,
+    GoalsParams,
+    LinearParams,
+    Training,
+    TreeParams,
+    booster_margins,
+    fit_forecaster,
+)
+from matchcast.model.forecaster import log_pool
 from matchcast.model.metrics import log_loss_each
 from matchcast.model.trees import Trees
 
@@ -20,30 +31,32 @@ PARAMS = FitParams(
     seed=5,
     trees=TreeParams(3, 0.1, 0.8, 0.8, 5, 1.0, 40, 10),
     linear=LinearParams(0.1, 8, 5.0),
+    goals=GoalsParams(10, 8, 5.0, 8),
     validation_days=200,
+    prior_matches=50,
     threads=1,
 )
 
 
-def training_table(n: int = 1500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of which the first column decides much of the outcome; some values are unknown."""
+@cache
+def training_table(n: int = 1500) -> Training:
+    """Matches of which the first column decides much; some values are unknown."""
     generator = np.random.default_rng(11)
     rows = generator.normal(size=(n, 6)).astype(np.float32)
-    noise = generator.normal(size=n)
-    outcomes = np.digitize(-(rows[:, 0] + noise), [-0.4, 0.4]).astype(np.int64)
+    goals = generator.poisson(np.exp(np.stack([0.4 + 0.4 * rows[:, 0], 0.1 - 0.4 * rows[:, 0]], axis=1)))
+    outcomes = 1 - np.sign(goals[:, 0] - goals[:, 1])
     rows[generator.random((n, 6)) < 0.1] = np.nan
-    return rows, outcomes, np.arange(n, dtype=np.int64) * DAY
+    return Training(rows, CONTRACT.names, outcomes, goals.astype(np.float64), np.arange(n, dtype=np.int64) * DAY)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    rows, outcomes, day = training_table()
-    return fit_forecaster(rows, outcomes, day, CONTRACT.names, PARAMS)
+    return fit_forecaster(training_table(), PARAMS)
 
 
 @pytest.fixture(scope="module")
 def files(fitted: Fitted) -> dict[str, bytes]:
-    rows, _, _ = training_table()
+    rows = training_table().rows
     return pack_bundle(
         fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
         trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
@@ -53,7 +66,7 @@ def files(fitted: Fitted) -> dict[str, bytes]:
 
 def test_the_plain_trees_equal_xgboost_to_the_bit(fitted: Fitted) -> None:
     """Margins of our flat arrays are XGBoost's own, unknown values included."""
-    rows, _, _ = training_table()
+    rows = training_table().rows
     ours, theirs = fitted.forecaster.trees.margins(rows), booster_margins(fitted.booster, rows)
     assert ours.tobytes() == theirs.tobytes()
     assert np.isnan(rows).any()
@@ -63,7 +76,7 @@ def test_the_plain_trees_equal_xgboost_to_the_bit(fitted: Fitted) -> None:
 @given(st.lists(st.integers(0, 1499), min_size=1, max_size=40))
 def test_a_forecast_depends_on_its_own_row_alone(fitted: Fitted, chosen: list[int]) -> None:
     """One row at a time or many together: the same probabilities, to the bit, and they sum to 1."""
-    rows = training_table()[0][chosen]
+    rows = training_table().rows[chosen]
     together = fitted.forecaster.predict(rows)
     alone = np.vstack([fitted.forecaster.predict(row[None, :]) for row in rows])
     assert together.tobytes() == alone.tobytes()
@@ -71,29 +84,31 @@ def test_a_forecast_depends_on_its_own_row_alone(fitted: Fitted, chosen: list[in
 
 
 def test_training_learns_what_there_is_to_learn(fitted: Fitted) -> None:
-    """Better than base rates on matches kept from training, and the same again from the same seed."""
-    rows, outcomes, day = training_table()
-    base = np.tile(np.bincount(outcomes) / len(outcomes), (len(rows), 1))
-    assert fitted.validation_log_loss < log_loss_each(base, outcomes).mean() - 0.1
-    again = fit_forecaster(rows, outcomes, day, CONTRACT.names, PARAMS)
-    assert again.predict(rows).tobytes() == fitted.predict(rows).tobytes()
+    """Every member beats base rates on matches kept from it, the pool none the less; the same again from the same seed."""
+    training = training_table()
+    late = training.outcomes[fitted.validation]
+    base = log_loss_each(np.tile(np.bincount(late) / len(late), (len(late), 1)), late).mean()
+    alone = [log_loss_each(member, late).mean() for member in fitted.validation_members]
+    pooled = log_pool(fitted.validation_members, fitted.forecaster.weights, fitted.forecaster.temperature)
+    assert max(alone) < base - 0.05
+    assert log_loss_each(pooled, late).mean() < np.mean(alone)
+    assert fit_forecaster(training, PARAMS).predict(training.rows).tobytes() == fitted.predict(training.rows).tobytes()
 
 
 def test_too_few_matches_are_refused() -> None:
-    rows, outcomes, day = training_table(300)
     with pytest.raises(ValueError, match="too few"):
-        fit_forecaster(rows, outcomes, day, CONTRACT.names, PARAMS)
+        fit_forecaster(training_table(300), PARAMS)
 
 
 def test_a_bundle_gives_back_the_forecaster(fitted: Fitted, files: dict[str, bytes]) -> None:
-    rows, _, _ = training_table()
+    rows = training_table().rows
     bundle = load_bundle(files)
     assert bundle.predict(rows[:50]).tobytes() == fitted.forecaster.predict(rows[:50]).tobytes()
     assert (bundle.run_id, bundle.contract) == ("run", CONTRACT)
 
 
 def test_equal_inputs_give_equal_bundles(fitted: Fitted, files: dict[str, bytes]) -> None:
-    rows, _, _ = training_table()
+    rows = training_table().rows
     again = pack_bundle(
         fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
         trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
@@ -102,7 +117,7 @@ def test_equal_inputs_give_equal_bundles(fitted: Fitted, files: dict[str, bytes]
     assert again == files
 
 
-@pytest.mark.parametrize("name", ["trees.npz", "linear.json", "calibration.json", "features.json", "metrics.json",
+@pytest.mark.parametrize("name", ["trees.npz", "linear.json", "goals.json", "calibration.json", "features.json", "metrics.json",
                                   "golden.json", "manifest.json", "model.ubj"])  # fmt: skip
 def test_one_changed_byte_is_found(files: dict[str, bytes], name: str) -> None:
     """Whatever byte of whatever file: the bundle is refused and the message says what to do."""
@@ -122,7 +137,7 @@ def test_a_missing_file_is_named(files: dict[str, bytes], name: str) -> None:
 
 def test_golden_rows_that_do_not_come_out_are_refused(fitted: Fitted) -> None:
     """Hashes may all be right: a bundle whose model gives other probabilities than it promised is not served."""
-    rows, _, _ = training_table()
+    rows = training_table().rows
 
     class Promising(type(fitted.forecaster)):  # type: ignore[misc]
         def predict(self, rows: np.ndarray) -> np.ndarray:
@@ -130,7 +145,7 @@ def test_golden_rows_that_do_not_come_out_are_refused(fitted: Fitted) -> None:
 
     parts = fitted.forecaster
     packed = pack_bundle(
-        Promising(parts.trees, parts.linear, parts.tree_weight, parts.temperature), b"", CONTRACT, {}, rows[:4],
+        Promising(parts.trees, parts.linear, parts.goals, parts.weights, parts.temperature), b"", CONTRACT, {}, rows[:4],
         run_id="r", trained_from="", trained_until="", data_version="", code_revision="", params_hash="", created_at="",
     )  # fmt: skip
     with pytest.raises(BundleBroken, match="golden rows"):
