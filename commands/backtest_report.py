@@ -37,23 +37,25 @@ def run_backtest(
     if not output.parent.is_dir():
         raise BadInput(f"--output {output}: the folder {output.parent} does not exist", field="output")
     params = read_params(params_file)
-    table = read_table(results, console)
+    table = read_table(results, console, params.features.market_from)
     result = walk_forward(table, params, start, end, retrain, tournaments_named(tournaments), console)
     write_forecasts(result, output)
     console.print(f"{len(result.probs):,} forecasts written to {output}")
     console.print(scores_table(result))
 
 
-def read_table(results: Sequence[Path], console: Console) -> MatchTable:
+def read_table(results: Sequence[Path], console: Console, market_from: Sequence[str] = ()) -> MatchTable:
     """Read files of one source and say what was in them.
 
+    Args:
+        market_from: bookmakers whose opening prices become the market's columns.
     Raises:
         BadInput: a file cannot be read, they are of different sources, or no match is usable.
     """
     rows, rejected = _read(results)
     if not rows:
         raise BadSource(f"{', '.join(map(str, results))}: no usable match in {len(rejected)} rows", "results")
-    table = table_of(rows)
+    table = table_of(rows, market_from)
     console.print(f"{len(rows):,} matches read, {len(rejected):,} rows rejected, {table.duplicates:,} doubles")
     for row in rejected[:5]:
         console.print(f"  line {row.line}: {row.reason}")

@@ -22,6 +22,7 @@ from matchcast.ports import ObjectStore, TeamRecord
 from matchcast.usecases.champion import load_champion
 from matchcast.usecases.publish import SNAPSHOT_KEY, SnapshotPointer, publish_snapshot
 from pipeline.files import read_json, read_parquet, unfinished_folder, write_json, write_parquet
+from pipeline.market import market_columns
 from pipeline.match_table import as_of_of, fixtures_of, match_columns, read_as_of
 from pipeline.paths import FINISHED, FORECASTS, FUTURE, PROMOTED, PUBLISHED, RAW_MANIFEST, RAW_TEAMS
 from pipeline.stage import code_revision, environment, now, run_stage, say
@@ -80,11 +81,17 @@ def champion_or_none(objects: ObjectStore) -> Bundle | None:
 def forecast_all(
     finished: pa.Table, future: pa.Table, bundle: Bundle, as_of: datetime, *, code_revision: str, cause: Cause
 ) -> Batch:
-    """Forecast the future matches from all that is known at `as_of`; rows are made by the bundle's own contract."""
-    matches = match_columns(finished, future)
+    """Forecast the future matches from all that is known at `as_of`; rows are made by the bundle's own contract.
+
+    A model that reads prices forecasts those matches that have them.
+    """
+    matches = match_columns(finished, future, market_columns(finished, future, bundle.contract.market_from))
     end = int(as_of.timestamp())
     result = run_pass(matches, bundle.contract, read_as_of(matches, as_of), end)
-    probs = bundle.predict(result.rows[len(finished) :])
+    rows = result.rows[len(finished) :]
+    readable = bundle.contract.readable(rows)
+    fixtures = fixtures_of(future.filter(pa.array(readable)))
+    probs = bundle.predict(rows[readable])
     return Batch(
         tuple(
             Forecast(
@@ -96,7 +103,7 @@ def forecast_all(
                 code_revision=code_revision,
                 cause=cause,
             )
-            for fixture, row in zip(fixtures_of(future), probs.tolist(), strict=True)
+            for fixture, row in zip(fixtures, probs.tolist(), strict=True)
         ),
         result.state,
     )

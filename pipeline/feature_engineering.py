@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from matchcast.errors import BadInput
 from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
 from pipeline.files import read_json, read_parquet, write_bytes, write_parquet
+from pipeline.market import market_columns
 from pipeline.match_table import as_of_of, floats, match_columns, read_as_of
 from pipeline.params import read_params
 from pipeline.paths import CONTRACT, FEATURES_FINISHED, FEATURES_FUTURE, FINISHED, FUTURE, RAW_MANIFEST
@@ -34,10 +36,19 @@ def feature_tables(
 
     Columns: match_id, day (seconds since 1970), outcome, home_goals, away_goals, tournament, season, kickoff_at, coverage
     (share of features that are known), then the contract's as float32.
+
+    Raises:
+        BadInput: the contract has the market's features, and no finished match has a price.
     """
-    matches = match_columns(finished, future)
+    matches = match_columns(finished, future, market_columns(finished, future, contract.market_from))
     rows = run_pass(matches, contract, read_as_of(matches, as_of), end=int(as_of.timestamp())).rows
     n = len(finished)
+    if n and not contract.readable(rows[:n]).any():
+        raise BadInput(
+            f"features.market_from in params.yaml: no finished match has opening prices of {contract.market_from}; "
+            "load files that have them, or leave the list empty",
+            "features.market_from",
+        )
     return (
         _table(finished, matches.day[:n], rows[:n], finished["outcome"], contract),
         _table(future, matches.day[n:], rows[n:], pa.nulls(len(future), pa.int8()), contract),

@@ -36,8 +36,8 @@ def kickoff_seconds(table: pa.Table) -> NDArray[np.int64]:
     return np.asarray(instants // 1_000_000, dtype=np.int64)
 
 
-def match_columns(finished: pa.Table, future: pa.Table) -> MatchColumns:
-    """Finished matches, then future ones, in the tables' own order."""
+def match_columns(finished: pa.Table, future: pa.Table, market: NDArray[np.float64] | None = None) -> MatchColumns:
+    """Finished matches, then future ones, in the tables' own order; `market` as in `MatchColumns`."""
     names = list(REQUIRED)
     both = pa.concat_tables([finished.select(names), future.select(names)], promote_options="permissive")
     is_finished = np.arange(len(both)) < len(finished)
@@ -53,6 +53,7 @@ def match_columns(finished: pa.Table, future: pa.Table) -> MatchColumns:
         home_goals=np.where(is_finished, floats(both["home_goals"]), np.nan),
         away_goals=np.where(is_finished, floats(both["away_goals"]), np.nan),
         stats=np.column_stack([floats(both[name]) for name in STAT_NAMES]),
+        market=market,
     )
 
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from matchcast.errors import BadInput
-from matchcast.features.contract import FeatureContract, choose
+from matchcast.features.contract import FeatureContract, choose, with_market
 
 PARAMS: Final = Path("params.yaml")
 _TRAINING: Final = ("features", "split", "model")
@@ -21,13 +21,14 @@ class _Section(BaseModel):
 
 
 class Features(_Section):
-    """What `features.contract.choose` takes."""
+    """What `features.contract.choose` takes, and the bookmakers of the market's features."""
 
     families: tuple[str, ...] = Field(min_length=1)
     sides: tuple[str, ...]
     form_scopes: tuple[str, ...]
     form_windows: tuple[int, ...]
     form_metrics: tuple[str, ...]
+    market_from: tuple[Literal["Avg", "B365", "BbAv", "PS"], ...]
 
     @model_validator(mode="after")
     def _known(self) -> "Features":
@@ -36,7 +37,8 @@ class Features(_Section):
 
     def contract(self) -> FeatureContract:
         """The chosen features."""
-        return choose(self.families, self.sides, self.form_scopes, self.form_windows, self.form_metrics)
+        chosen = choose(self.families, self.sides, self.form_scopes, self.form_windows, self.form_metrics)
+        return with_market(chosen, self.market_from)
 
 
 class Split(_Section):

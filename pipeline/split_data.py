@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from matchcast.errors import BadInput
 from matchcast.features.columns import DAY_SECONDS
+from matchcast.features.contract import FeatureContract
 from pipeline.files import read_parquet, write_json, write_parquet
+from pipeline.match_table import feature_rows
 from pipeline.params import Split, read_params
-from pipeline.paths import FEATURES_FINISHED, FOLDS, HOLDOUT, TRAIN
+from pipeline.paths import CONTRACT, FEATURES_FINISHED, FOLDS, HOLDOUT, TRAIN
 from pipeline.stage import run_stage, say
 
 
@@ -42,8 +44,10 @@ class Parts:
 
 
 def main() -> None:
-    """Read data/features/finished.parquet, write data/splits."""
+    """Read data/features, write data/splits."""
+    contract = FeatureContract.from_json(CONTRACT.read_text())
     rows = read_parquet(FEATURES_FINISHED)
+    rows = rows.filter(pa.array(contract.readable(feature_rows(rows, contract))))
     parts = split(rows["day"].to_numpy(), read_params().split)
     write_parquet(TRAIN, rows.filter(pa.array(parts.train)))
     write_parquet(HOLDOUT, rows.filter(pa.array(parts.holdout)))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from enum import StrEnum
+from math import nan
 from typing import NamedTuple, Protocol
 
 from matchcast.domain.forecast import Forecast, LedgerRow
@@ -298,7 +299,11 @@ class ObjectStore(Protocol):
 
 
 class PairingState(NamedTuple):
-    """The fold's state vectors of one pairing (float64 values), as `features.reading.read` wants them."""
+    """The fold's state vectors of one pairing (float64 values), as `features.reading.read` wants them.
+
+    Attributes:
+        market: log-odds of home, draw and away in the fixture's prices before the match; NaN where the state holds none.
+    """
 
     home: Sequence[float]
     away: Sequence[float]
@@ -307,6 +312,7 @@ class PairingState(NamedTuple):
     league: Sequence[float]
     pair: Sequence[float]
     home_is_first: bool
+    market: Sequence[float] = (nan, nan, nan)
 
 
 class StateSnapshot(Protocol):

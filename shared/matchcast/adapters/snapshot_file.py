@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from math import nan
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -19,7 +20,7 @@ from matchcast.errors import SnapshotBroken, UnknownTeam, UnknownTournament
 from matchcast.ports import MatchFilter, PairingState
 
 APPLICATION_ID: Final = 0x4D435353
-FORMAT: Final = 2
+FORMAT: Final = 3
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEDY: Final = "run the pipeline's batch_inference stage again"
 _SUGGESTIONS: Final = 5
@@ -134,6 +135,7 @@ class SnapshotFile:
             pair=self._vector("SELECT vector FROM pair_state WHERE first = ? AND second = ?", *sorted((home, away)))
             or empty_pair(),
             home_is_first=home < away,
+            market=self._market(fixture.match_id),
         )
 
     def fixture(self, match_id: int) -> Fixture | None:
@@ -189,6 +191,10 @@ class SnapshotFile:
         near = [position for _, score, position in scored if score >= _SIMILAR]
         best = near or [position for _, _, position in scored[:1]]
         return tuple(dict.fromkeys(str(rows[position][1]) for position in best))[:_SUGGESTIONS]
+
+    def _market(self, match_id: int | None) -> Sequence[float]:
+        rows = self._rows("SELECT home, draw, away FROM market WHERE match_id = ?", match_id)
+        return tuple(rows[0]) if rows else (nan, nan, nan)
 
     def _vector(self, query: str, *key: str) -> "array[float] | None":
         rows = self._rows(query, *key)

@@ -28,6 +28,7 @@ def read_state(path: Path, snapshot: SnapshotFile) -> State:
             leagues = connection.execute("SELECT tournament_id, vector FROM league_state ORDER BY 1").fetchall()
             seats = connection.execute("SELECT team_id, tournament_id, vector FROM seat_state ORDER BY 1, 2").fetchall()
             pairs = connection.execute("SELECT first, second, vector FROM pair_state ORDER BY 1, 2").fetchall()
+            market = connection.execute("SELECT match_id, home, draw, away FROM market ORDER BY 1").fetchall()
         team_code = {team: code for code, (team, _) in enumerate(teams)}
         tournament_code = {tournament: code for code, (tournament, _) in enumerate(leagues)}
         return State(
@@ -41,6 +42,8 @@ def read_state(path: Path, snapshot: SnapshotFile) -> State:
             pair_keys=_keys([(team_code[first], team_code[second]) for first, second, _ in pairs]),
             pairs=_vectors(pairs),
             code_hash=snapshot.code_hash,
+            market_ids=np.array([row[0] for row in market], dtype=np.int64),
+            market=np.array([row[1:] for row in market], dtype=np.float64).reshape(-1, 3),
         )
     except (sqlite3.Error, KeyError, ValueError) as error:
         raise SnapshotBroken(f"{path} holds no whole state ({error}): take it from a copy") from error

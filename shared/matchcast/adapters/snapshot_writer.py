@@ -26,6 +26,7 @@ CREATE TABLE team_state (team_id TEXT PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE seat_state (team_id TEXT, tournament_id TEXT, vector BLOB NOT NULL, PRIMARY KEY (team_id, tournament_id));
 CREATE TABLE league_state (tournament_id TEXT PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE pair_state (first TEXT, second TEXT, vector BLOB NOT NULL, PRIMARY KEY (first, second)) WITHOUT ROWID;
+CREATE TABLE market (match_id INTEGER PRIMARY KEY, home REAL NOT NULL, draw REAL NOT NULL, away REAL NOT NULL);
 CREATE TABLE fixtures (match_id INTEGER PRIMARY KEY, tournament TEXT NOT NULL, home_team TEXT NOT NULL,
   away_team TEXT NOT NULL, kickoff_at INTEGER NOT NULL, season INTEGER, kickoff_known INTEGER NOT NULL);
 CREATE TABLE forecasts (match_id INTEGER PRIMARY KEY REFERENCES fixtures, as_of INTEGER NOT NULL,
@@ -111,6 +112,8 @@ def _fill_state(connection: sqlite3.Connection, state: State, model_version: str
         for (first, second), vector in zip(state.pair_keys, _vectors(state.pairs), strict=True)
     )
     _insert(connection, "pair_state", pairs)
+    market = zip(state.market_ids.tolist(), state.market.tolist(), strict=True)
+    _insert(connection, "market", ((match_id, *log_odds) for match_id, log_odds in market))
 
 
 def _fill_names(

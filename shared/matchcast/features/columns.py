@@ -40,6 +40,8 @@ class MatchColumns:
         finished: bool; only these update the state.
         home_goals, away_goals: float64, after 90 minutes; NaN unless finished.
         stats: float64, shape (n, 10), columns STAT_NAMES; NaN where unknown.
+        market: float64, shape (n, 3), log-odds of home, draw and away in prices taken before the match; NaN where there
+            are none. The fold never reads them: they stand behind its columns where a contract names them.
     """
 
     match_id: NDArray[np.int64]
@@ -53,6 +55,7 @@ class MatchColumns:
     home_goals: NDArray[np.float64]
     away_goals: NDArray[np.float64]
     stats: NDArray[np.float64]
+    market: NDArray[np.float64]
     teams: tuple[str, ...]
     tournaments: tuple[str, ...]
 
@@ -78,7 +81,7 @@ class MatchColumns:
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "MatchColumns":
         """The chosen rows, same codes."""
         names = ("match_id", "tournament", "home", "away", "season", "kickoff", "kickoff_known", "finished")
-        chosen = {name: getattr(self, name)[rows] for name in (*names, "home_goals", "away_goals", "stats")}
+        chosen = {name: getattr(self, name)[rows] for name in (*names, "home_goals", "away_goals", "stats", "market")}
         return replace(self, **chosen)
 
 
@@ -95,6 +98,7 @@ def columns_of(
     home_goals: NDArray[np.float64],
     away_goals: NDArray[np.float64],
     stats: NDArray[np.float64],
+    market: NDArray[np.float64] | None = None,
 ) -> MatchColumns:
     """Code the names and check the shapes.
 
@@ -102,7 +106,8 @@ def columns_of(
         ValueError: lengths differ, or a finished match has no goals.
     """
     n = len(match_ids)
-    lengths = {len(tournaments), len(seasons), len(kickoffs), len(home_teams), len(finished), len(stats)}
+    market = np.full((n, 3), np.nan) if market is None else market
+    lengths = {len(tournaments), len(seasons), len(kickoffs), len(home_teams), len(finished), len(stats), len(market)}
     if lengths != {n}:
         raise ValueError(f"match columns differ in length: {sorted(lengths | {n})}")
     done = np.asarray(finished, dtype=np.bool_)
@@ -125,6 +130,7 @@ def columns_of(
         home_goals=np.asarray(home_goals, dtype=np.float64),
         away_goals=np.asarray(away_goals, dtype=np.float64),
         stats=np.ascontiguousarray(stats, dtype=np.float64),
+        market=np.ascontiguousarray(market, dtype=np.float64),
         teams=tuple(str(t) for t in team_names),
         tournaments=tuple(str(t) for t in tournament_names),
     )

@@ -70,15 +70,20 @@ def run_pass(
     seats = np.zeros((len(seat_keys), SEAT))
     pairs = np.zeros((len(pair_keys), PAIR))
     leagues = np.array([new_league(tournament) for tournament in matches.tournaments]).reshape(-1, LEAGUE)
-    rows = np.empty((len(matches), len(contract.features)), dtype=np.float32)
+    rows = np.empty((len(matches), len(contract.fold)), dtype=np.float32)
     n = len(matches)
     functions["forward"](
         matches.home.astype(np.int64), matches.away.astype(np.int64), seat_codes[:n], seat_codes[n:],
         matches.tournament.astype(np.int64), pair_codes, first, matches.season.astype(np.float64),
         matches.kickoff.astype(np.float64), matches.home_goals, matches.away_goals, matches.stats, as_of, known_at,
         reads, updates, contract.program, teams, seats, leagues, pairs, np.empty(QUANTITIES),
-        np.empty((2, TEAM)), np.empty((2, SEAT)), np.empty(len(contract.features)), rows,
+        np.empty((2, TEAM)), np.empty((2, SEAT)), np.empty(len(contract.fold)), rows,
     )  # fmt: skip
+    to_come = np.zeros(n, dtype=np.bool_)
+    if contract.market_from:
+        rows = np.hstack([rows, matches.market.astype(np.float32)])
+        to_come = ~matches.finished & ~np.isnan(matches.market).any(axis=1)
+    priced = np.flatnonzero(to_come)[np.argsort(matches.match_id[to_come])]
     last = int(known_at[updates[-1]]) if len(updates) else 0
     state = State(
         as_of=last if end is None else end,
@@ -91,6 +96,8 @@ def run_pass(
         pair_keys=pair_keys,
         pairs=pairs,
         code_hash=contract.code_hash,
+        market_ids=matches.match_id[priced],
+        market=matches.market[priced],
     )
     return PassResult(rows, state)
 

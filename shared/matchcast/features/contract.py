@@ -132,6 +132,12 @@ MEETING_METRICS: Final[dict[str, tuple[int, str, float]]] = {
 }
 
 
+MARKET: Final = "market"
+MARKET_OUTCOMES: Final = ("home", "draw", "away")
+MARKET_MOST: Final = 9.0
+"""Log-odds of a price of 8,000."""
+
+
 @cache
 def kernel_hash() -> str:
     """SHA-256 over the source of everything that decides what a row holds."""
@@ -176,14 +182,33 @@ class FeatureContract:
         return tuple(f.name for f in self.features)
 
     @cached_property
+    def fold(self) -> tuple[Feature, ...]:
+        """Those that the fold makes; the market's, where chosen, stand behind them."""
+        return tuple(f for f in self.features if f.family != MARKET)
+
+    @property
+    def market_from(self) -> tuple[str, ...]:
+        """Whose prices before the match the market's features are made of, the preferred first; empty without them."""
+        return next((tuple(f.metric.split(",")) for f in self.features if f.family == MARKET), ())
+
+    @cached_property
     def steps(self) -> tuple[tuple[int, ...], ...]:
-        """The program for `reading.read`, a row (kind, side, what, scope, window, known) a feature."""
-        return tuple(_step(f) for f in self.features)
+        """The program for `reading.read`, a row (kind, side, what, scope, window, known) a feature of the fold."""
+        return tuple(_step(f) for f in self.fold)
 
     @cached_property
     def program(self) -> NDArray[np.int64]:
-        """`steps` as an array of shape (features, 6)."""
-        return np.asarray(self.steps, dtype=np.int64).reshape(len(self.features), 6)
+        """`steps` as an array of shape (features of the fold, 6)."""
+        return np.asarray(self.steps, dtype=np.int64).reshape(len(self.fold), 6)
+
+    def readable(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which rows models of this contract read: all, but with the market's features only those of priced matches.
+
+        Args:
+            rows: shape (n, features).
+        """
+        market = rows[:, len(self.fold) :]
+        return np.asarray(~np.isnan(market).any(axis=1), dtype=np.bool_)
 
     def to_json(self) -> str:
         """As `features.json`."""
@@ -264,6 +289,20 @@ def choose(
             )
         )
     )
+
+
+def with_market(contract: FeatureContract, bookmakers: Sequence[str]) -> FeatureContract:
+    """The contract with the market's features behind the fold's; unchanged if no bookmaker is given.
+
+    Args:
+        bookmakers: whose prices before the match count, the preferred first.
+    """
+    told = ",".join(bookmakers)
+    market = tuple(
+        Feature(f"market_{outcome}", MARKET, "match", "opening", told, 0, "log-odds", -MARKET_MOST, MARKET_MOST)
+        for outcome in MARKET_OUTCOMES
+    )
+    return FeatureContract((*contract.fold, *market), contract.code_hash) if bookmakers else contract
 
 
 def _step(feature: Feature) -> tuple[int, ...]:

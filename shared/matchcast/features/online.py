@@ -11,7 +11,7 @@ from matchcast.ports import PairingState
 
 
 def read_row(pairing: PairingState, fixture: Fixture, contract: FeatureContract) -> list[float]:
-    """The row of a fixture, float64, in the contract's order; equal to the compiled pass's to the bit.
+    """The row of a fixture, float64, in the contract's order; as float32 equal to the compiled pass's to the bit.
 
     Without a season the fixture is taken to belong to the league's current one.
     """
@@ -22,7 +22,7 @@ def read_row(pairing: PairingState, fixture: Fixture, contract: FeatureContract)
         enter(home, home_seat, pairing.league, season)
     if not has_entered(away, away_seat, season):
         enter(away, away_seat, pairing.league, season)
-    row = [NAN] * len(contract.features)
+    row = [NAN] * len(contract.fold)
     read(
         home,
         away,
@@ -37,4 +37,4 @@ def read_row(pairing: PairingState, fixture: Fixture, contract: FeatureContract)
         [NAN] * QUANTITIES,
         row,
     )
-    return row
+    return [*row, *pairing.market] if contract.market_from else row

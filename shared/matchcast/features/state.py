@@ -1,7 +1,7 @@
 """The fold's state as of one instant, for every club, seat, league and pair seen so far."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,8 @@ class State:
         seat_keys: int32, shape (s, 2), team and tournament codes, sorted; seats: (s, SEAT).
         pair_keys: int32, shape (p, 2), team codes, smaller first, sorted; pairs: (p, PAIR).
         code_hash: of the fold that made it (`contract.kernel_hash`).
+        market_ids: int64, shape (m,), sorted ids of matches to come; market: float64, shape (m, 3), log-odds of home, draw
+            and away in their prices. Empty unless the contract has the market's features.
     """
 
     as_of: int
@@ -35,6 +37,8 @@ class State:
     pair_keys: NDArray[np.int32]
     pairs: NDArray[np.float64]
     code_hash: str
+    market_ids: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    market: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
 
     @cached_property
     def hash(self) -> str:
@@ -42,7 +46,8 @@ class State:
         digest = hashlib.sha256(f"{self.as_of}|{self.code_hash}".encode())
         digest.update("|".join(self.team_ids).encode())
         digest.update("|".join(self.tournament_ids).encode())
-        for array in (self.teams, self.leagues, self.seat_keys, self.seats, self.pair_keys, self.pairs):
+        vectors = (self.teams, self.leagues, self.seat_keys, self.seats, self.pair_keys, self.pairs)
+        for array in (*vectors, self.market_ids, self.market):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 

@@ -94,6 +94,19 @@ def margin(odds: Odds) -> NDArray[np.float64]:
     return kept
 
 
+def market_log_odds(odds: Odds) -> NDArray[np.float64]:
+    """What a model with the market overlay reads of prices: log(p / (1 - p)) of their probabilities by the power method.
+
+    Args:
+        odds: shape (n, 3), taken before the match; a row with a NaN gives NaN.
+    Raises:
+        BadInput: a price is not above 1, or infinite.
+    """
+    probs = power_probabilities(odds)
+    read: NDArray[np.float64] = np.log(probs) - np.log1p(-probs)
+    return read
+
+
 def fair_odds(probs: Probs) -> Odds:
     """The price at which a bet neither gains nor loses on average: 1 / p.
 

@@ -15,7 +15,7 @@ from matchcast.features.columns import STAT_NAMES, MatchColumns, columns_of, sec
 from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
 from matchcast.model.fit import FitParams, Training, fit_forecaster
-from matchcast.model.market import power_probabilities
+from matchcast.model.market import market_log_odds, power_probabilities
 from matchcast.model.metrics import (
     PairedDifference,
     Scores,
@@ -90,10 +90,13 @@ class MatchTable:
     duplicates: int
 
 
-def table_of(rows: Sequence[SourceMatch]) -> MatchTable:
+def table_of(rows: Sequence[SourceMatch], market_from: Sequence[str] = ()) -> MatchTable:
     """Source rows to columns; clubs are told apart by country and name.
 
     Of several rows of one match (same teams, tournament and day) the last counts; `duplicates` says how many gave way.
+
+    Args:
+        market_from: bookmakers whose opening prices become the market's columns, the preferred first.
     """
     latest = {(r.tournament, r.home_team, r.away_team, r.kickoff_at.date()): r for r in rows}
     kept = list(latest.values())
@@ -113,8 +116,9 @@ def table_of(rows: Sequence[SourceMatch]) -> MatchTable:
         stats=np.array(
             [[_number(getattr(r.stats, s) if r.stats else None) for s in STAT_NAMES] for r in kept], dtype=np.float64
         ).reshape(len(kept), len(STAT_NAMES)),
+        market=market_log_odds(_prices(kept, OddsMoment.OPENING, market_from)),
     )
-    odds = np.array([_closing(r) for r in kept], dtype=np.float64).reshape(len(kept), 3)
+    odds = _prices(kept, OddsMoment.CLOSING, CLOSING_BOOKS)
     names = [(r.home_team, r.away_team) for r in kept]
     return MatchTable(columns, names, odds, power_probabilities(odds), len(rows) - len(kept))
 
@@ -133,6 +137,8 @@ def backtest(
 ) -> Backtest:
     """Forecast every match from `start` to `end` (both included) as of midnight of its day.
 
+    With the market's features, only matches that have prices are trained on and forecast.
+
     Args:
         first_day: matches before it warm the state up but are not trained on.
         tournaments: forecast these only; all are trained on.
@@ -147,9 +153,11 @@ def backtest(
     wanted = (day >= _midnight(start)) & (day <= _midnight(end))
     if tournaments:
         wanted &= np.isin(np.asarray(columns.tournaments)[columns.tournament], tournaments)
+    rows = run_pass(columns, contract).rows
+    readable = contract.readable(rows)
+    wanted &= readable
     if not wanted.any():
         raise BadInput(f"the results hold no match from {start} to {end} to forecast", field="from")
-    rows = run_pass(columns, contract).rows
     outcomes, known_at = columns.outcome, columns.known_at
     goals = np.stack([columns.home_goals, columns.away_goals], axis=1)
     training = Training(rows, contract.names, outcomes, goals, day)
@@ -162,7 +170,7 @@ def backtest(
         here = wanted & (day >= _midnight(begin)) & (day < _midnight(stop))
         if not here.any():
             continue
-        known = columns.finished & (known_at <= _midnight(begin)) & (day >= _midnight(first_day))
+        known = readable & columns.finished & (known_at <= _midnight(begin)) & (day >= _midnight(first_day))
         if not known.any():
             raise BadInput(f"no result is known before {begin}: give earlier --results or a later --from", field="from")
         try:
@@ -226,12 +234,13 @@ def compare(result: Backtest) -> list[Comparison]:
     return found
 
 
-def _closing(row: SourceMatch) -> tuple[float, float, float]:
-    prices = {o.bookmaker: o for o in row.odds if o.moment is OddsMoment.CLOSING}
-    for book in CLOSING_BOOKS:
-        if book in prices:
-            return (prices[book].home, prices[book].draw, prices[book].away)
-    return (np.nan, np.nan, np.nan)
+def _prices(rows: Sequence[SourceMatch], moment: OddsMoment, books: Sequence[str]) -> NDArray[np.float64]:
+    """Each match's prices at this moment, of the first of these bookmakers that has them; shape (n, 3), NaN without."""
+    odds = np.full((len(rows), 3), np.nan)
+    for i, row in enumerate(rows):
+        told = {o.bookmaker: (o.home, o.draw, o.away) for o in row.odds if o.moment is moment}
+        odds[i] = next((told[book] for book in books if book in told), odds[i])
+    return odds
 
 
 def _number(value: int | None) -> float:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -81,8 +82,19 @@ def record(forecast: Forecast, ledger: Callable[[], Ledger], now: datetime) -> i
 def make_forecast(
     fixture: Fixture, *, bundle: Bundle, snapshot: StateSnapshot, code_revision: str, as_of: datetime, cause: Cause
 ) -> Forecast:
-    """The forecast that this model and this state give; equal inputs give an equal forecast."""
-    row = read_row(snapshot.pairing(fixture), fixture, bundle.contract)
+    """The forecast that this model and this state give; equal inputs give an equal forecast.
+
+    Raises:
+        Unavailable: the model reads prices, and the snapshot has none of this fixture.
+    """
+    pairing = snapshot.pairing(fixture)
+    if bundle.contract.market_from and any(isnan(log_odds) for log_odds in pairing.market):
+        raise Unavailable(
+            f"model {bundle.version} reads bookmakers' prices, and the snapshot as of {snapshot.as_of.isoformat()} has "
+            "none of this match: ask for a fixture that GET /predict/ lists, run the batch_inference stage again, or promote a "
+            "model without the market overlay"
+        )
+    row = read_row(pairing, fixture, bundle.contract)
     home, draw, away = bundle.predict(np.array([row], dtype=np.float32))[0].tolist()
     return Forecast(
         fixture=fixture,
