@@ -37,7 +37,7 @@ def generated_matches(n: int = 275_530) -> MatchColumns:
         away_teams=[f"country{i}:{c}" for i, c in zip(league, clubs[:, 1], strict=True)],
         finished=np.ones(n, dtype=np.bool_), home_goals=generator.poisson(1.5, n).astype(np.float64),
         away_goals=generator.poisson(1.1, n).astype(np.float64),
-        stats=generator.poisson((12, 10, 5, 4, 6, 5), (n, 6)).astype(np.float64),
+        stats=generator.poisson((12, 10, 5, 4, 6, 5, 2, 2, 0.1, 0.1), (n, 10)).astype(np.float64),
     )  # fmt: skip
 
 

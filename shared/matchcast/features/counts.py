@@ -13,7 +13,7 @@ from matchcast.features.layout import COUNT_RATINGS, L_COUNTED, L_COUNTS, SPEEDS
 
 SPEED_RATES: Final = (0.01, 0.03, 0.1, 0.25)
 AVERAGE_SLOWEST: Final = 0.003
-COUNTED_LEAST: Final = 20.0
+COUNTED_LEAST: Final = 10.0
 """Matches that must have been counted before a league's averages mean anything."""
 MOST_COUNTED: Final = 3.0
 """What goes beyond this many times the average says no more of a club, and a mistyped count must not wreck a rating."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from hypothesis import strategies as st
 
-from matchcast.features.columns import MatchColumns, columns_of
+from matchcast.features.columns import STAT_NAMES, MatchColumns, columns_of
 
 FIRST_DAY = datetime(2020, 8, 1, tzinfo=UTC)
 TEAMS = ("england:ash", "england:birch", "england:cedar", "england:elm", "england:fir")
@@ -18,10 +18,10 @@ matches = st.lists(
         st.permutations(range(len(TEAMS))).map(lambda p: (p[0], p[1])),
         st.integers(0, 1),  # tournament
         st.one_of(st.none(), st.tuples(st.integers(0, 7), st.integers(0, 7))),  # goals, where played
-        st.one_of(st.none(), st.tuples(*[st.integers(0, 25)] * 6)),  # statistics, where known
+        st.one_of(st.none(), st.tuples(*[st.integers(0, 25)] * len(STAT_NAMES))),  # statistics, where known
     ),
     min_size=1,
-    max_size=40,
+    max_size=60,
     unique_by=lambda m: (m[0], m[2], m[3]),
 )
 Drawn = tuple[int, int | None, tuple[int, int], int, tuple[int, int] | None, tuple[int, ...] | None]
@@ -31,7 +31,7 @@ def league(drawn: list[Drawn]) -> MatchColumns:
     """Drawn matches as columns; every club and tournament stays in the vocabulary whatever is drawn."""
     kickoffs = [FIRST_DAY + timedelta(days=day, hours=hour or 0) for day, hour, *_ in drawn]
     finished = np.array([goals is not None for *_, goals, _ in drawn], dtype=np.bool_)
-    none6 = (np.nan,) * 6
+    unknown = (np.nan,) * len(STAT_NAMES)
     return columns_of(
         match_ids=range(len(drawn)),
         tournaments=[TOURNAMENTS[t] for _, _, _, t, _, _ in drawn],
@@ -43,5 +43,5 @@ def league(drawn: list[Drawn]) -> MatchColumns:
         finished=finished,
         home_goals=np.array([np.nan if g is None else g[0] for *_, g, _ in drawn], dtype=np.float64),
         away_goals=np.array([np.nan if g is None else g[1] for *_, g, _ in drawn], dtype=np.float64),
-        stats=np.array([none6 if s is None else s for *_, s in drawn], dtype=np.float64).reshape(len(drawn), 6),
+        stats=np.array([unknown if s is None else s for *_, s in drawn], dtype=np.float64).reshape(-1, len(STAT_NAMES)),
     )

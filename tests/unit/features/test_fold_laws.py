@@ -134,8 +134,8 @@ def test_one_fixture_online_equals_its_row_in_the_pass(
 
 def test_a_result_is_in_the_row_once_it_is_known() -> None:
     """A guard for the law above: a result known before as_of does change later rows."""
-    earlier: Drawn = (0, None, (0, 1), 0, (3, 0), (20, 5, 9, 2, 8, 3))
-    other: Drawn = (0, None, (0, 1), 0, (0, 3), (20, 5, 9, 2, 8, 3))
+    earlier: Drawn = (0, None, (0, 1), 0, (3, 0), (20, 5, 9, 2, 8, 3, 1, 2, 0, 1))
+    other: Drawn = (0, None, (0, 1), 0, (0, 3), (20, 5, 9, 2, 8, 3, 1, 2, 0, 1))
     fixture: Drawn = (1, None, (0, 2), 0, None, None)
     one, two = run_pass(league([earlier, fixture]), EVERYTHING), run_pass(league([other, fixture]), EVERYTHING)
     assert not same_bits(one.rows[1], two.rows[1])
@@ -170,7 +170,7 @@ def test_every_feature_name_is_told_once_and_every_value_is_within_its_bounds() 
     for day in range(800):
         home, away = generator.permutation(5)[:2]
         goals = tuple(int(g) for g in generator.poisson(1.4, 2))
-        stats = tuple(int(s) for s in generator.poisson((12, 9, 5, 4, 6, 5)))
+        stats = tuple(int(s) for s in generator.poisson((12, 9, 5, 4, 6, 5, 2, 2, 0.2, 0.2)))
         drawn.append((day, None, (int(home), int(away)), int(day % 2), (goals[0], goals[1]), stats))
     rows = run_pass(league(drawn), EVERYTHING).rows
     assert len(set(EVERYTHING.names)) == len(EVERYTHING.names)

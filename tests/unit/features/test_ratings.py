@@ -9,15 +9,23 @@ from scipy.stats import skellam
 
 from matchcast.features import layout
 from matchcast.features.arithmetic import exact_exp, exact_log
+from matchcast.features.counts import (
+    SPEED_RATES,
+    count_rating,
+    is_counted,
+    move_counts,
+    off_target,
+    relative_expected,
+)
 from matchcast.features.elo import elo_change, elo_expected, elo_power
 from matchcast.features.form import add_meeting, add_to_form, meetings_mean, window_mean
-from matchcast.features.gap import gap_expected, gap_moved
 from matchcast.features.goals import blended_goals, gradient_step, poisson_draw, poisson_home_win
 from matchcast.features.league import LEAGUE_SETTLED, enter, learn_newcomer
 from matchcast.features.pi import pi_change, pi_goal_difference
 from matchcast.features.state import empty_pair, empty_seat, empty_team, new_league
 
 NAN = math.nan
+OFF_TARGET = 1
 
 
 @given(st.floats(-20, 20))
@@ -80,11 +88,35 @@ def test_blended_goals_of_a_wasteful_side() -> None:
     assert blended_goals(2.0, NAN, NAN, 1.3, 12.0, 4.5) == 2.0
 
 
-def test_gap_rating_example() -> None:
-    """Wheatcroft (2020), section 3: attack 12 against defence 10 expects 11; 15 shots move it by 0.25 x 0.6 x 4 = 0.6."""
-    assert gap_expected(12.0, 10.0) == 11.0
-    assert gap_moved(12.0, 0.6, 15.0, 11.0) == pytest.approx(12.6)
-    assert gap_moved(0.01, 0.6, 0.0, 11.0) == 0.0
+def test_relative_ratings_of_shots_off_target() -> None:
+    """GAP ratings (Wheatcroft 2020, section 3) on a relative scale, after ten matches of the league that were average.
+
+    Five off target at home and four away are the averages; 10 and 1 are seen, so the averages move by 1/11 to 5 5/11 and
+    3 8/11. The home side made 11/6 of the average, 5/6 above it: attack and the other's leak move by 0.25 x 5/6 at the
+    fastest. The away side made 11/41 of it: 0.25 x -30/41. The next meeting of the two expects twice that.
+    """
+    home, away, league = empty_team(), empty_team(), new_league("england:premier-league")
+    for _ in range(9):
+        move_counts(empty_team(), empty_team(), league, 1.0, 1.0, (9.0, 7.0, 4.0, 3.0, *[NAN] * 6))
+    assert not is_counted(league, OFF_TARGET)
+    move_counts(empty_team(), empty_team(), league, 1.0, 1.0, (9.0, 7.0, 4.0, 3.0, *[NAN] * 6))
+    assert is_counted(league, OFF_TARGET)
+    move_counts(home, away, league, 1.0, 1.0, (12.0, 4.0, 2.0, 3.0, *[NAN] * 6))
+    fastest = count_rating(OFF_TARGET, len(SPEED_RATES) - 1)
+    assert home[fastest] == away[fastest + 1] == pytest.approx(0.25 * 5 / 6)
+    assert away[fastest] == home[fastest + 1] == pytest.approx(0.25 * -30 / 41)
+    assert relative_expected(home, away, fastest) == pytest.approx(0.5 * 5 / 6)
+    slowest = count_rating(OFF_TARGET, 0)
+    assert home[slowest] == pytest.approx(0.01 * 5 / 6)
+    corners = count_rating(3, 0)
+    assert home[corners] == home[corners + 1] == 0.0
+
+
+def test_a_side_cannot_miss_fewer_than_no_shots() -> None:
+    assert off_target(3.0, 5.0) == 0.0
+    assert off_target(9.0, 4.0) == 5.0
+    assert math.isnan(off_target(NAN, 4.0))
+    assert math.isnan(off_target(9.0, NAN))
 
 
 def test_form_windows_by_hand() -> None:

@@ -12,8 +12,8 @@ from tests.unit.features.leagues import Drawn, league
 CONTRACT = FeatureContract(catalogue())
 ASH, BIRCH = 0, 1
 DRAWN: list[Drawn] = [
-    (0, None, (ASH, BIRCH), 0, (2, 0), (15, 5, 6, 2, 8, 3)),
-    (7, None, (BIRCH, ASH), 0, (1, 1), (9, 11, 3, 4, 5, 5)),
+    (0, None, (ASH, BIRCH), 0, (2, 0), (15, 5, 6, 2, 8, 3, 1, 2, 0, 1)),
+    (7, None, (BIRCH, ASH), 0, (1, 1), (9, 11, 3, 4, 5, 5, 2, 2, 0, 0)),
     (14, None, (ASH, BIRCH), 0, None, None),
 ]
 
@@ -43,14 +43,6 @@ SECOND = {
     # margin 2 where 0.4 was expected: 0.015 x 1.6, for both
     "home_home_edge": 0.024,
     "away_home_edge": 0.024,
-    # from 1.2 points: 0.15 and 0.04 of the way to 3 or to 0; margins from 0; surprise 0.15 x 0.4145013
-    "away_points_fast": 1.47,
-    "home_points_fast": 1.02,
-    "away_points_slow": 1.272,
-    "away_margin_fast": 0.3,
-    "home_margin_slow": -0.08,
-    "away_surprise_fast": 0.0621752,
-    "home_surprise_fast": -0.0621752,
     "home_rest_days": 7.0,
     "away_season_played": 1.0,
     "away_season_points_rate": 3.0,
@@ -69,12 +61,6 @@ SECOND = {
 
 # After it: 1:1, Birch with 9 shots and Ash with 11 where 15 and 5 were expected; the third match has Ash at home.
 THIRD = {
-    # attack at home 15 + 0.25 x 0.4 x (11 - 5), defence at home 5 + 0.25 x 0.4 x (9 - 15); Birch mirrors them
-    "home_gap_shots_attack": 15.6,
-    "home_gap_shots_defence": 4.4,
-    "away_gap_shots_attack": 4.4,
-    "away_gap_shots_defence": 15.6,
-    "gap_shots_expected": 11.2,
     "home_venue_win_5": 1.0,
     "away_venue_goals_against_5": 2.0,
     "home_all_goals_for_2": 1.5,
