@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +49,8 @@ def measure(arguments: argparse.Namespace, console: "Console") -> None:
 
     if not arguments.results:
         raise BadInput("--results: name a football-data or results-only file (.gz too)", "results")
+    if arguments.peers is None and find_spec("penaltyblog") is None:
+        raise BadInput("penaltyblog is not installed: `uv sync --group peers`, or name forecasts by --peers", "peers")
     params = read_params(arguments.params)
     table = read_table(arguments.results, console)
     everything = "all" in arguments.tournament
@@ -58,8 +61,8 @@ def measure(arguments: argparse.Namespace, console: "Console") -> None:
         raise BadInput(f"the results hold no finished match from {window.start} to {window.end}", "from")
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
-    peers = _peers(arguments.peers, table, window, folder, console)
     ours = _ours(arguments.ours, table, window, params, folder, console)
+    peers = _peers(arguments.peers, table, window, folder, console)
     forecasts: dict[str, Probs] = {OURS: ours, **peers}
     priced = bool((wanted & ~np.isnan(table.close[:, 0])).any())
     if priced:
