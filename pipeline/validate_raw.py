@@ -5,13 +5,14 @@ from pipeline.gates import DataVersion, pass_gate
 from pipeline.params import read_params
 from pipeline.paths import RAW_MANIFEST, RAW_MATCHES
 from pipeline.stage import run_stage
-from pipeline.suites.raw import suite
+from pipeline.suites.raw import prepared, suite
 
 
 def main() -> None:
     """Check data/raw/matches.parquet."""
     data = DataVersion.of(read_json(RAW_MANIFEST))
-    pass_gate("raw", read_parquet(RAW_MATCHES).to_pandas(), suite(data.as_of, read_params().gates.raw), data)
+    matches = prepared(read_parquet(RAW_MATCHES).to_pandas())
+    pass_gate("raw", matches, suite(data.as_of, read_params().gates.raw), data)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
+import pandas as pd
 from great_expectations import expectations as expect
 from great_expectations.expectations.expectation import Expectation
 
@@ -10,11 +11,19 @@ from matchcast.domain.match import MatchStatus
 from pipeline.match_table import KEYS, REQUIRED
 from pipeline.params import RawGate
 
+ITSELF: Final = "plays_itself"
 NEVER_NULL: Final = (*KEYS, "match_day", "status")
 
 
+def prepared(matches: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column that tells whether a club would meet itself, if it tells the clubs."""
+    if not {"home_team_id", "away_team_id"} <= set(matches.columns):
+        return matches
+    return matches.assign(**{ITSELF: matches["home_team_id"] == matches["away_team_id"]})
+
+
 def suite(as_of: datetime, gate: RawGate) -> list[Expectation]:
-    """Required columns, keys that are known and unique, two clubs, dates within bounds, known status.
+    """For a `prepared` table: required columns, keys that are known and unique, two clubs, dates within bounds, known status.
 
     Args:
         as_of: the export's; the last day allowed lies `horizon_days` after it.
@@ -28,7 +37,7 @@ def suite(as_of: datetime, gate: RawGate) -> list[Expectation]:
         expect.ExpectCompoundColumnsToBeUnique(
             column_list=["tournament_id", "home_team_id", "away_team_id", "match_day"]
         ),
-        expect.ExpectSelectColumnValuesToBeUniqueWithinRecord(column_list=["home_team_id", "away_team_id"]),
+        expect.ExpectColumnValuesToBeInSet(column=ITSELF, value_set=[False]),
         expect.ExpectColumnValuesToBeBetween(
             column="kickoff_at", min_value=first, max_value=as_of + timedelta(days=gate.horizon_days)
         ),
