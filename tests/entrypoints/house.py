@@ -169,8 +169,10 @@ def bundle_files(seed: int, later: bool = False) -> dict[str, bytes]:
     threshold[::3] = np.nan_to_num(rows[rng.integers(0, len(rows), stumps), feature[::3]])
     value = rng.normal(0, 0.2, 3 * stumps).astype(np.float32)
     value[::3] = 0
+    cover = rng.uniform(1, 9, 3 * stumps).astype(np.float32)
+    cover[::3] = cover[1::3] + cover[2::3]
     trees = Trees(
-        feature, threshold, left, right, np.zeros(3 * stumps, dtype=np.bool_), value, nodes[::3].copy(),
+        feature, threshold, left, right, np.zeros(3 * stumps, dtype=np.bool_), value, cover, nodes[::3].copy(),
         np.array([0.4, 0.1, 0.2], dtype=np.float32), 1,
     )  # fmt: skip
     scaling = Scaling.of(rows, 4.0)

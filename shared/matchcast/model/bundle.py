@@ -1,13 +1,15 @@
 """A model bundle: a folder of plain data that holds all that serving needs, with proofs.
 
-Files: `trees.npz`, `linear.json`, `goals.json`, `calibration.json`, `features.json`, `metrics.json`, `golden.json`, `manifest.json`
-(SHA-256 of each other file), and `model.ubj`, XGBoost's own file, which serving only checks the hash of.
+Files: `trees.npz`, `linear.json`, `goals.json`, `calibration.json`, `interval.json` (null where none could be measured),
+`features.json`, `metrics.json`, `golden.json`, `manifest.json` (SHA-256 of each other file), and `model.ubj`, XGBoost's own
+file, which serving only checks the hash of.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -15,8 +17,10 @@ from numpy.typing import NDArray
 
 from matchcast.errors import BundleBroken
 from matchcast.features.contract import FeatureContract
+from matchcast.model.explain import Explainer
 from matchcast.model.forecaster import MEMBERS, Forecaster
 from matchcast.model.goals import Goals
+from matchcast.model.interval import Interval, Pool
 from matchcast.model.linear import Linear
 from matchcast.model.trees import Trees
 
@@ -26,6 +30,7 @@ SERVED_FILES: Final = (
     "linear.json",
     "goals.json",
     "calibration.json",
+    "interval.json",
     "features.json",
     "metrics.json",
     "golden.json",
@@ -62,6 +67,7 @@ class Bundle:
     contract: FeatureContract
     metrics: dict[str, float]
     manifest: Manifest
+    interval: Interval | None
 
     @property
     def version(self) -> str:
@@ -74,6 +80,17 @@ class Bundle:
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities home, draw, away; rows (n, features) in the contract's order, result (n, 3)."""
         return self.forecaster.predict(rows)
+
+    def bounds(self, rows: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Lowest and highest of each probability, shape (n, 3, 2); None for a bundle without an interval."""
+        if self.interval is None:
+            return None
+        return self.interval.bounds(Pool.of(self.forecaster, self.forecaster.members(rows)))
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Takes forecasts apart by family of features."""
+        return Explainer(self.forecaster, [feature.family for feature in self.contract.features])
 
 
 def pack_bundle(
@@ -90,6 +107,7 @@ def pack_bundle(
     code_revision: str,
     params_hash: str,
     created_at: str,
+    interval: Interval | None = None,
 ) -> dict[str, bytes]:
     """All files of a bundle by name; equal inputs give equal bytes, but for what the caller passes as time and run."""
     files = {
@@ -103,6 +121,7 @@ def pack_bundle(
                 "temperature": forecaster.temperature,
             }
         ).encode(),
+        "interval.json": json.dumps(interval and asdict(interval), indent=1, sort_keys=True).encode(),
         "features.json": contract.to_json().encode(),
         "metrics.json": json.dumps(dict(metrics), indent=1, sort_keys=True).encode(),
         "golden.json": json.dumps(
@@ -163,6 +182,7 @@ def load_bundle(files: Mapping[str, bytes]) -> Bundle:
 
 def _unpack(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
     calibration = json.loads(files["calibration.json"])
+    interval = json.loads(files["interval.json"])
     return Bundle(
         forecaster=Forecaster(
             trees=Trees.from_bytes(files["trees.npz"]),
@@ -174,6 +194,7 @@ def _unpack(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
         contract=FeatureContract.from_json(files["features.json"].decode()),
         metrics=json.loads(files["metrics.json"]),
         manifest=manifest,
+        interval=None if interval is None else Interval(**interval),
     )
 
 

@@ -270,7 +270,7 @@ def trees_of(booster: xgb.Booster) -> Trees:
     learner = json.loads(booster.save_raw("json"))["learner"]
     trees = learner["gradient_booster"]["model"]["trees"]
     base = np.asarray(json.loads(learner["learner_model_param"]["base_score"]), dtype=np.float32)
-    feature, threshold, left, right, default_left, value, roots = [], [], [], [], [], [], []
+    feature, threshold, left, right, default_left, value, cover, roots = [], [], [], [], [], [], [], []
     start = 0
     for tree in trees:
         conditions = np.asarray(tree["split_conditions"], dtype=np.float32)
@@ -283,6 +283,7 @@ def trees_of(booster: xgb.Booster) -> Trees:
         right.append(start + np.where(leaf, own, rights))
         default_left.append(np.asarray(tree["default_left"], dtype=np.bool_))
         value.append(np.where(leaf, conditions, np.float32(0)))
+        cover.append(np.asarray(tree["sum_hessian"], dtype=np.float32))
         start += len(lefts)
     children = np.concatenate(left)
     return Trees(
@@ -292,6 +293,7 @@ def trees_of(booster: xgb.Booster) -> Trees:
         right=np.concatenate(right).astype(np.int32),
         default_left=np.concatenate(default_left),
         value=np.concatenate(value).astype(np.float32),
+        cover=np.concatenate(cover),
         roots=np.asarray(roots, dtype=np.int32),
         base=np.broadcast_to(base, (3,)).copy(),
         depth=_depth(children, np.concatenate(right), np.asarray(roots)),

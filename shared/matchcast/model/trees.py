@@ -20,6 +20,7 @@ class Trees:
         left, right: int32 a node, absolute node numbers; a leaf points to itself.
         default_left: bool a node, where NaN goes.
         value: float32 a node, leaf value; 0 elsewhere.
+        cover: float32 a node, above 0: the second derivatives of the training matches that came by, summed.
         roots: int32, shape (rounds * 3,).
         base: float32, shape (3,), margin before the first tree.
         depth: longest path in edges.
@@ -31,6 +32,7 @@ class Trees:
     right: NDArray[np.int32]
     default_left: NDArray[np.bool_]
     value: NDArray[np.float32]
+    cover: NDArray[np.float32]
     roots: NDArray[np.int32]
     base: NDArray[np.float32]
     depth: int
@@ -41,6 +43,11 @@ class Trees:
         for i, row in enumerate(rows):
             result[i] = self._margin(row)
         return result
+
+    def goes_left(self, row: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Where a row (features,) would go at every node."""
+        x = row[self.feature]
+        return np.where(np.isnan(x), self.default_left, x < self.threshold)
 
     def _margin(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
         node = self.roots
@@ -57,8 +64,8 @@ class Trees:
         out = io.BytesIO()
         np.savez(
             out, feature=self.feature, threshold=self.threshold, left=self.left, right=self.right,
-            default_left=self.default_left, value=self.value, roots=self.roots, base=self.base,
-            depth=np.int32(self.depth),
+            default_left=self.default_left, value=self.value, cover=self.cover, roots=self.roots,
+            base=self.base, depth=np.int32(self.depth),
         )  # fmt: skip
         return out.getvalue()
 
@@ -67,6 +74,6 @@ class Trees:
         """Read what `to_bytes` wrote; nothing in it is executable."""
         with np.load(io.BytesIO(raw), allow_pickle=False) as a:
             return Trees(
-                a["feature"], a["threshold"], a["left"], a["right"], a["default_left"], a["value"], a["roots"],
-                a["base"], int(a["depth"]),
+                a["feature"], a["threshold"], a["left"], a["right"], a["default_left"], a["value"], a["cover"],
+                a["roots"], a["base"], int(a["depth"]),
             )  # fmt: skip

@@ -25,7 +25,7 @@ from matchcast.model.forecaster import log_pool
 from matchcast.model.metrics import log_loss_each
 from matchcast.model.trees import Trees
 
-CONTRACT = FeatureContract(catalogue()[:6])
+CONTRACT = FeatureContract(catalogue()[:60:10])
 DAY = 86_400
 PARAMS = FitParams(
     seed=5,
