@@ -8,7 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from matchcast.errors import NotFound
-from matchcast.model.metrics import base_rates
+from matchcast.features.contract import FeatureContract, choose
+from matchcast.model.metrics import base_rates, log_loss_each
+from pipeline.baseline import baseline_forecasts
 from pipeline.evaluation import evaluate
 from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS
 from pipeline.params import PromotionGate
@@ -103,6 +105,24 @@ def test_a_model_no_better_than_the_logistic_baseline_is_refused() -> None:
     same = answer(blurred(TRUTH, 0.1), baseline=blurred(TRUTH, 0.1))
     assert failed(same) == ["better than the logistic baseline"], "no gain is not better"
     assert not refused.challenges
+
+
+def rated(families: list[str]) -> tuple[pa.Table, FeatureContract]:
+    """Feature rows in which the first feature tells how likely a home win is, here and there unknown."""
+    contract = choose(families, ["diff"], [], [], [])
+    columns = {name: pa.array(np.zeros(N, dtype=np.float32)) for name in contract.names}
+    told = np.where(IDS % 10 == 0, np.nan, np.log(TRUTH[:, 0] / TRUTH[:, 2]))
+    columns[contract.names[0]] = pa.array(told.astype(np.float32))
+    return pa.table({**columns, "outcome": pa.array(OUTCOMES)}), contract
+
+
+def test_the_baseline_learns_from_ratings_alone() -> None:
+    table, contract = rated(["elo", "rest"])
+    probs = baseline_forecasts(table.slice(0, 2000), table.slice(2000), contract)
+    rates = np.tile(base_rates(OUTCOMES[:2000]), (N - 2000, 1))
+    assert log_loss_each(probs, OUTCOMES[2000:]).mean() < log_loss_each(rates, OUTCOMES[2000:]).mean() - 0.02
+    without, other = rated(["rest"])
+    assert np.array_equal(baseline_forecasts(without.slice(0, 2000), without.slice(2000), other), rates)
 
 
 def test_forecasts_without_the_baselines_are_refused_with_the_remedy() -> None:
