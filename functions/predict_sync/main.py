@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from functions.predict_sync.requests import ModelReply, PredictRequest, model_reply
 from matchcast.adapters.watched import Watched
 from matchcast.features.contract import kernel_hash
+from matchcast.model.explain import METHOD
 from matchcast.ports import ApiKeys, Clock, Ledger
 from matchcast.settings import PredictSyncSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
@@ -18,7 +19,14 @@ from matchcast.web.app import create_web_app
 from matchcast.web.caching import etag_of, is_known, mark, not_modified
 from matchcast.web.connections import Connections
 from matchcast.web.keys import KeyGuard
-from matchcast.web.replies import PredictionReply, fair_odds_reply, forecast_reply
+from matchcast.web.replies import (
+    PredictionReply,
+    coverage_reply,
+    explanation_reply,
+    fair_odds_reply,
+    forecast_reply,
+    interval_reply,
+)
 
 
 def build(
@@ -41,19 +49,26 @@ def build(
         with telemetry.prediction_seconds.time():
             (bundle, pointer), snapshot, asked_at = champion(), published().snapshot, now()
             with telemetry.inference_seconds.time():
-                forecast = forecast_for(
+                answer = forecast_for(
                     body.asked(), bundle=bundle, snapshot=snapshot, code_revision=code_revision(), now=asked_at
                 )
+            forecast = answer.forecast
             forecast_id = record(forecast, ledger, asked_at)
         reply = forecast_reply(forecast, snapshot, bundle.run_id, asked_at)
         telemetry.show_model(pointer.version, pointer.registered_at)
         telemetry.predictions.labels("sync").inc()
         telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
+        interval = bundle.interval if body.interval else None
         return PredictionReply(
             **dict(reply),
             forecast_id=forecast_id,
             ledger="behind" if forecast_id is None else "written",
+            coverage=coverage_reply(answer.coverage),
             fair_odds=fair_odds_reply(forecast.probabilities) if body.fair_odds else None,
+            explanation=explanation_reply(bundle.explainer.explain(answer.row[0]), METHOD) if body.explain else None,
+            interval=interval_reply(interval, interval.bounds(bundle.forecaster, answer.row)[0].tolist())
+            if interval
+            else None,
         )
 
     @app.get("/predict/model/info", tags=["model"], dependencies=[guard], response_model=ModelReply)

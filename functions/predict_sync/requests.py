@@ -1,13 +1,13 @@
 """What predict-sync is asked and what it tells of its model."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from matchcast.usecases.champion import Champion
 from matchcast.usecases.predict import Pairing
 from matchcast.web.instants import KickoffField
-from matchcast.web.replies import Reply, RunId
+from matchcast.web.replies import Reply, RunId, Share
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 _PAIRING = ("home_team", "away_team", "tournament", "kickoff_at")
@@ -28,7 +28,7 @@ class PredictRequest(BaseModel):
                     "tournament": "Premier League",
                     "kickoff_at": "2025-08-16T14:00:00Z",
                 },
-                {"match_id": 5312459872401},
+                {"match_id": 5312459872401, "explain": True, "interval": True},
             ]
         },
     )
@@ -42,6 +42,12 @@ class PredictRequest(BaseModel):
     ] = None
     season: Annotated[int, Field(strict=True, ge=1870, le=2200)] | None = None
     fair_odds: Annotated[bool, Field(strict=True, description="answer with the forecast's fair odds too")] = False
+    explain: Annotated[
+        bool, Field(strict=True, description="answer with what each family of features did to the forecast too")
+    ] = False
+    interval: Annotated[bool, Field(strict=True, description="answer with how far each probability may be off too")] = (
+        False
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -64,6 +70,16 @@ class PredictRequest(BaseModel):
         return Pairing(self.home_team, self.away_team, self.tournament, at, self.season, known)
 
 
+class IntervalInfo(Reply):
+    """How the model's intervals were calibrated, and how often they held on `measured_on` other matches."""
+
+    level: Share
+    reference: Literal["closing odds", "other members"]
+    matches: int
+    coverage: Share
+    measured_on: int
+
+
 class ModelReply(Reply):
     """The model in use. Instants are ISO 8601 in UTC."""
 
@@ -79,6 +95,7 @@ class ModelReply(Reply):
     code_revision: str
     features: int
     metrics: dict[str, float]
+    interval: IntervalInfo | None
     loaded: bool
 
 
@@ -98,5 +115,8 @@ def model_reply(champion: Champion) -> ModelReply:
         code_revision=bundle.manifest.code_revision,
         features=len(bundle.contract.features),
         metrics=bundle.metrics,
+        interval=None
+        if bundle.interval is None
+        else IntervalInfo.model_validate(bundle.interval, from_attributes=True),
         loaded=True,
     )

@@ -20,7 +20,7 @@ from matchcast.features.contract import FeatureContract
 from matchcast.model.explain import Explainer
 from matchcast.model.forecaster import MEMBERS, Forecaster
 from matchcast.model.goals import Goals
-from matchcast.model.interval import Interval, Pool
+from matchcast.model.interval import Interval
 from matchcast.model.linear import Linear
 from matchcast.model.trees import Trees
 
@@ -80,12 +80,6 @@ class Bundle:
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities home, draw, away; rows (n, features) in the contract's order, result (n, 3)."""
         return self.forecaster.predict(rows)
-
-    def bounds(self, rows: NDArray[np.float32]) -> NDArray[np.float64] | None:
-        """Lowest and highest of each probability, shape (n, 3, 2); None for a bundle without an interval."""
-        if self.interval is None:
-            return None
-        return self.interval.bounds(Pool.of(self.forecaster, self.forecaster.members(rows)))
 
     @cached_property
     def explainer(self) -> Explainer:

@@ -72,8 +72,9 @@ class Interval:
     coverage: float
     measured_on: int
 
-    def bounds(self, pool: Pool) -> NDArray[np.float64]:
-        """Lowest and highest of each probability, shape (n, 3, 2)."""
+    def bounds(self, forecaster: Forecaster, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Lowest and highest of each probability; rows (n, features), result (n, 3, 2)."""
+        pool = Pool.of(forecaster, forecaster.members(rows))
         middle, width = pool.middle(), self.scale * np.hypot(self.floor, pool.spread())
         result: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.stack([middle - width, middle + width], axis=2)))
         return result

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isnan
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import Fixture, day_start
 from matchcast.errors import BadInput, NotFound, Unavailable, UnknownTeam, UnknownTournament
+from matchcast.features.layout import T_PLAYED
+from matchcast.features.league import NEWCOMER_MATCHES
 from matchcast.features.online import read_row
 from matchcast.model.bundle import Bundle
 from matchcast.ports import Ledger, StateSnapshot
@@ -21,6 +24,8 @@ _LOG: Final = logging.getLogger("matchcast.predict")
 
 FURTHEST: Final = timedelta(days=366)
 """How far ahead a kick-off may be."""
+LITTLE_HISTORY: Final = NEWCOMER_MATCHES
+"""Before so many matches, the fold takes a club's ratings for those of its league's newcomers rather than for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,40 @@ class Pairing:
     kickoff_known: bool = True
 
 
+class Coverage(NamedTuple):
+    """How much a forecast knows.
+
+    Attributes:
+        features_known: share of the model's features that have a value for this match, 0 to 1.
+        home_matches, away_matches: finished matches of each club that the state knows.
+    """
+
+    features_known: float
+    home_matches: int
+    away_matches: int
+
+    @property
+    def little_history(self) -> bool:
+        """Whether a club is as good as new, or half of the features are unknown."""
+        return min(self.home_matches, self.away_matches) < LITTLE_HISTORY or self.features_known < 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A forecast and what it was made from.
+
+    Attributes:
+        row: float32, shape (1, features), as the model read it.
+    """
+
+    forecast: Forecast
+    row: NDArray[np.float32]
+    coverage: Coverage
+
+
 def forecast_for(
     asked: int | Pairing, *, bundle: Bundle, snapshot: StateSnapshot, code_revision: str, now: datetime
-) -> Forecast:
+) -> Answer:
     """Forecast what was asked for.
 
     The forecast's `as_of` is `now`, or the snapshot's where that is later, so that nothing known later went in.
@@ -53,13 +89,14 @@ def forecast_for(
     Raises:
         NotFound: no fixture in the snapshot has this id.
         BadInput: an unknown name, one club twice, or a kick-off in the past or too far ahead; names the field.
+        Unavailable: as `make_forecast`.
     """
     as_of = max(now, snapshot.as_of)
     fixture = known_fixture(asked, snapshot) if isinstance(asked, int) else fixture_of(asked, snapshot, as_of)
     _check_kickoff(
         fixture.kickoff_at, fixture.kickoff_known, as_of, "match_id" if isinstance(asked, int) else "kickoff_at"
     )
-    return make_forecast(
+    return _answer(
         fixture, bundle=bundle, snapshot=snapshot, code_revision=code_revision, as_of=as_of, cause=Cause.REQUESTED
     )
 
@@ -87,6 +124,14 @@ def make_forecast(
     Raises:
         Unavailable: the model reads prices, and the snapshot has none of this fixture.
     """
+    return _answer(
+        fixture, bundle=bundle, snapshot=snapshot, code_revision=code_revision, as_of=as_of, cause=cause
+    ).forecast
+
+
+def _answer(
+    fixture: Fixture, *, bundle: Bundle, snapshot: StateSnapshot, code_revision: str, as_of: datetime, cause: Cause
+) -> Answer:
     pairing = snapshot.pairing(fixture)
     if bundle.contract.market_from and any(isnan(log_odds) for log_odds in pairing.market):
         raise Unavailable(
@@ -94,9 +139,9 @@ def make_forecast(
             "none of this match: ask for a fixture that GET /predict/ lists, run the batch_inference stage again, or promote a "
             "model without the market overlay"
         )
-    row = read_row(pairing, fixture, bundle.contract)
-    home, draw, away = bundle.predict(np.array([row], dtype=np.float32))[0].tolist()
-    return Forecast(
+    row = np.array([read_row(pairing, fixture, bundle.contract)], dtype=np.float32)
+    home, draw, away = bundle.predict(row)[0].tolist()
+    forecast = Forecast(
         fixture=fixture,
         as_of=as_of,
         probabilities=Probabilities(home, draw, away),
@@ -105,6 +150,8 @@ def make_forecast(
         code_revision=code_revision,
         cause=cause,
     )
+    known = 1.0 - float(np.isnan(row).mean())
+    return Answer(forecast, row, Coverage(known, int(pairing.home[T_PLAYED]), int(pairing.away[T_PLAYED])))
 
 
 def known_fixture(match_id: int, snapshot: StateSnapshot) -> Fixture:

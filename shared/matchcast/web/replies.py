@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -12,6 +12,11 @@ from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import MatchStatus, Outcome
 from matchcast.ports import MatchRecord, StateSnapshot
 from matchcast.usecases.value import fair_odds
+
+if TYPE_CHECKING:
+    from matchcast.model.explain import Explanation
+    from matchcast.model.interval import Interval
+    from matchcast.usecases.predict import Coverage
 
 T = TypeVar("T")
 Predicted = Literal["home", "draw", "away"]
@@ -80,6 +85,57 @@ class FairOddsReply(Reply):
     away: Price
 
 
+class CoverageReply(Reply):
+    """How much a forecast knows: the share of its features that have a value, and the finished matches known of each club.
+
+    `little_history` warns that a club is as good as new, or that half of the features are unknown.
+    """
+
+    features_known: Share
+    home_matches: Annotated[int, Field(ge=0)]
+    away_matches: Annotated[int, Field(ge=0)]
+    little_history: bool
+
+
+class LogOddsReply(Reply):
+    """Natural logarithms, centred: they sum to 0."""
+
+    home: float
+    draw: float
+    away: float
+
+
+class EffectReply(LogOddsReply):
+    """What a family of features did to each outcome."""
+
+    family: str
+
+
+class ExplanationReply(Reply):
+    """A forecast taken apart: `base` plus all families is the centred logarithm of its probabilities.
+
+    `base` is the forecast that knows nothing of the match; families with the largest effects come first.
+    """
+
+    base: LogOddsReply
+    families: list[EffectReply]
+    method: str
+
+
+class IntervalReply(Reply):
+    """Lowest and highest of each probability.
+
+    `level` is the share of references that was to fall inside, `coverage` the share that did on matches kept for it.
+    """
+
+    home: tuple[Share, Share]
+    draw: tuple[Share, Share]
+    away: tuple[Share, Share]
+    level: Share
+    reference: Literal["closing odds", "other members"]
+    coverage: Share
+
+
 class SnapshotReply(Reply):
     """The feature state that was read, and how old it is."""
 
@@ -103,11 +159,17 @@ class ForecastReply(Reply):
 
 
 class PredictionReply(ForecastReply):
-    """A forecast made on request; while the ledger is behind, it has no id. `fair_odds` is null unless asked for."""
+    """A forecast made on request; while the ledger is behind, it has no id.
+
+    `fair_odds`, `explanation` and `interval` are null unless asked for, `interval` also where the model has none.
+    """
 
     forecast_id: int | None
     ledger: Literal["written", "behind"]
+    coverage: CoverageReply
     fair_odds: FairOddsReply | None
+    explanation: ExplanationReply | None
+    interval: IntervalReply | None
 
 
 class MatchReply(Reply):
@@ -169,6 +231,34 @@ def fair_odds_reply(probabilities: Probabilities) -> FairOddsReply:
     return FairOddsReply(**fair_odds(probabilities)._asdict())
 
 
+def coverage_reply(coverage: "Coverage") -> CoverageReply:
+    """The answer that shows how much a forecast knows."""
+    return CoverageReply(**coverage._asdict(), little_history=coverage.little_history)
+
+
+def explanation_reply(explanation: "Explanation", method: str) -> ExplanationReply:
+    """The answer that shows a forecast taken apart."""
+    return ExplanationReply(
+        base=LogOddsReply(**_by_outcome(explanation.base.tolist())),
+        families=[
+            EffectReply(family=family, **_by_outcome(effects))
+            for family, effects in zip(explanation.families, explanation.effects.tolist(), strict=True)
+        ],
+        method=method,
+    )
+
+
+def interval_reply(interval: "Interval", bounds: Sequence[tuple[float, float]]) -> IntervalReply:
+    """The answer that shows how far a forecast may be off.
+
+    Args:
+        bounds: lowest and highest of home, draw and away.
+    """
+    return IntervalReply(
+        **_by_outcome(bounds), level=interval.level, reference=interval.reference, coverage=interval.coverage
+    )
+
+
 def match_reply(match: MatchRecord) -> MatchReply:
     """The answer that shows a stored match."""
     return MatchReply(
@@ -183,6 +273,10 @@ def match_reply(match: MatchRecord) -> MatchReply:
         home_goals=match.home_goals,
         away_goals=match.away_goals,
     )
+
+
+def _by_outcome(values: Sequence[T]) -> dict[str, T]:
+    return dict(zip(("home", "draw", "away"), values, strict=True))
 
 
 def status_of(name: StatusName | None) -> MatchStatus | None:

@@ -258,7 +258,7 @@ def test_a_known_fixture_is_forecast_on_request_as_the_batch_did(made: Pipeline)
     assert forecast.fixture.match_id is not None
     asked = forecast_for(
         forecast.fixture.match_id, bundle=made.bundle, snapshot=made.snapshot, code_revision="c1", now=NOW
-    )
+    ).forecast
     assert asked.probabilities == forecast.probabilities
 
 

@@ -52,7 +52,7 @@ def furnished(made: House) -> House:
     asked = Pairing("Gate", "Newtown", "Premier League", NOW.replace(day=9))
     requested = forecast_for(
         asked, bundle=load_bundle(house.bundle_files(1)), snapshot=snapshot, code_revision="c1", now=NOW
-    )
+    ).forecast
     ledger = ledger_of(made)
     ledger.append([requested], NOW)
     ledger.append(house.current_forecasts(1, snapshot), NOW)
@@ -158,7 +158,7 @@ def test_a_forecast_made_by_a_model_promoted_after_the_snapshot_replays(here: Ho
     snapshot = open_snapshot(house.snapshot_file(here.folder / "t.sqlite", seed=1))
     later = load_bundle(house.bundle_files(2))
     asked = Pairing("Gate", "Westfield", ENGLAND, NOW.replace(day=9))
-    made = forecast_for(asked, bundle=later, snapshot=snapshot, code_revision="c1", now=NOW)
+    made = forecast_for(asked, bundle=later, snapshot=snapshot, code_revision="c1", now=NOW).forecast
     (row,) = ledger_of(here).append([made], NOW)
     assert later.version not in snapshot_of(here).name
     assert "all are equal" in replay(str(row.forecast_id))

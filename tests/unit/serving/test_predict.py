@@ -27,7 +27,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> SnapshotFile:
 
 
 def ask(asked: int | Pairing, snapshot: SnapshotFile, now: datetime = NOW) -> Forecast:
-    return forecast_for(asked, bundle=BUNDLE, snapshot=snapshot, code_revision="c1", now=now)
+    return forecast_for(asked, bundle=BUNDLE, snapshot=snapshot, code_revision="c1", now=now).forecast
 
 
 def pairing(kickoff_at: datetime = SOON, **changes: object) -> Pairing:
