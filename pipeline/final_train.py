@@ -1,5 +1,6 @@
 """Stage: train on the training part, measure on the hold-out, then train again on both for serving."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -8,23 +9,23 @@ from numpy.typing import NDArray
 
 from matchcast.features.contract import FeatureContract
 from matchcast.model.bundle import load_bundle, pack_bundle
-from matchcast.model.fit import FitParams, Fitted, fit_forecaster
+from matchcast.model.fit import Fitted, fit_forecaster
 from matchcast.model.forecaster import MEMBERS
 from matchcast.model.metrics import base_rates
 from pipeline.baseline import baseline_forecasts
 from pipeline.evaluation import calibration_rows, confusion_rows, evaluate, flat
 from pipeline.files import read_json, read_parquet, write_csv, write_folder, write_json, write_parquet
 from pipeline.identity import run_name, training_identity
-from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS, feature_rows, odds_of
-from pipeline.params import Evaluation, read_params
+from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS, ODDS_COLUMNS, feature_rows, matrix
+from pipeline.params import read_params
 from pipeline.paths import (
     BUNDLE,
     CALIBRATION_CURVE,
     CONFUSION,
     CONTRACT,
-    FINISHED,
     HOLDOUT,
     HOLDOUT_FORECASTS,
+    HOLDOUT_ODDS,
     IMPORTANCE,
     LEARNING_CURVE,
     RAW_MANIFEST,
@@ -32,30 +33,34 @@ from pipeline.paths import (
     TRAINING_METRICS,
 )
 from pipeline.stage import code_revision, environment, run_stage, say
-from pipeline.training import training_of
+from pipeline.training import FitTime, selected_members, training_of, tuned_params
 
 GOLDEN_ROWS: Final = 32
 HEADLINE: Final = ("log_loss", "rps", "brier", "ece", "accuracy", "roc_auc_ovr")
 
 
 def main() -> None:
-    """Read data/splits, write data/model, data/evaluation, data/plots and data/metrics/training.json."""
+    """Read data/splits and what was tuned and selected; write data/model, data/evaluation, data/plots and metrics."""
     params = read_params()
-    fit_params = FitParams.of(params.model)
+    fit_params, members, fit_time = tuned_params(params), selected_members(), FitTime()
     contract = FeatureContract.from_json(CONTRACT.read_text())
     train, holdout = read_parquet(TRAIN), read_parquet(HOLDOUT)
     outcomes = _outcomes(holdout)
 
-    measured = fit_forecaster(training_of(train, contract), fit_params)
+    measured = fit_forecaster(training_of(train, contract), fit_params, members, [fit_time])
     probs = measured.predict(feature_rows(holdout, contract))
-    report = evaluate(probs, outcomes, base_rates(_outcomes(train)), holdout_odds(holdout, params.evaluation))
+    report = evaluate(probs, outcomes, base_rates(_outcomes(train)), matrix(read_parquet(HOLDOUT_ODDS), ODDS_COLUMNS))
     say(
         f"hold-out log loss {report['model']['log_loss']:.4f}, RPS {report['model']['rps']:.4f}, "
         f"ECE {report['model']['ece']:.4f}; base rate {report['base_rate']['log_loss']:.4f}"
     )
     everything = pa.concat_tables([train, holdout])
-    served = fit_forecaster(training_of(everything, contract), fit_params)
-    report |= {"measured_fit": _fit_report(measured, train), "served_fit": _fit_report(served, everything)}
+    served = fit_forecaster(training_of(everything, contract), fit_params, members, [fit_time])
+    report |= {
+        "trees": asdict(fit_params.trees),
+        "measured_fit": _fit_report(measured, train),
+        "served_fit": _fit_report(served, everything),
+    }
 
     manifest = read_json(RAW_MANIFEST)
     identity = training_identity(manifest, params, code_revision(environment()))
@@ -88,16 +93,7 @@ def main() -> None:
     write_csv(CALIBRATION_CURVE, ["outcome", "forecast", "happened", "matches"], calibration_rows(probs, outcomes))
     write_csv(CONFUSION, ["happened", "likeliest"], confusion_rows(probs, outcomes))
     write_csv(IMPORTANCE, ["feature", "family", "gain", "weight_in_linear"], importance_rows(measured, contract))
-    say(f"bundle {version}: {len(flat(report))} scores, {len(everything)} matches")
-
-
-def holdout_odds(holdout: pa.Table, params: Evaluation) -> NDArray[np.float64]:
-    """The benchmark's prices of the hold-out's matches, in their order; NaN where there are none."""
-    finished = read_parquet(FINISHED)
-    prices = odds_of(finished, params.bookmaker, params.moment)
-    ids = finished["match_id"].to_numpy()
-    order = np.argsort(ids)
-    return prices[order[np.searchsorted(ids[order], holdout["match_id"].to_numpy())]]
+    say(f"bundle {version}: {len(flat(report))} scores, {len(everything)} matches; {fit_time}")
 
 
 def importance_rows(fitted: Fitted, contract: FeatureContract) -> list[tuple[str, str, float, float]]:

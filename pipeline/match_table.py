@@ -1,5 +1,6 @@
 """Tables of matches, of their features and of forecasts: column names, and what becomes of them in numpy."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ FORECAST_COLUMNS: Final = ("home_prob", "draw_prob", "away_prob")
 """Probabilities in tables of forecasts."""
 BASELINE_COLUMNS: Final = ("baseline_home", "baseline_draw", "baseline_away")
 """Beside them on the hold-out: a logistic regression on the elo and pi ratings alone, of the training part."""
+
+ODDS_COLUMNS: Final = ("home_odds", "draw_odds", "away_odds")
+"""The benchmark's decimal prices, beside the training part and the hold-out."""
 
 
 def as_of_of(manifest: dict[str, Any]) -> datetime:
@@ -87,6 +91,11 @@ def feature_rows(table: pa.Table, contract: FeatureContract) -> NDArray[np.float
     for i, name in enumerate(contract.names):
         rows[:, i] = table[name].to_numpy()
     return rows
+
+
+def matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.float64]:
+    """Columns of numbers side by side, shape (n, names)."""
+    return np.column_stack([floats(table[name]) for name in names])
 
 
 def outcomes_of(finished: pa.Table) -> NDArray[np.int8]:

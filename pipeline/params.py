@@ -13,7 +13,7 @@ from matchcast.errors import BadInput
 from matchcast.features.contract import FeatureContract, choose, with_market
 
 PARAMS: Final = Path("params.yaml")
-_TRAINING: Final = ("features", "split", "model")
+_TRAINING: Final = ("features", "split", "model", "tuning")
 
 
 class _Section(BaseModel):
@@ -48,7 +48,62 @@ class Split(_Section):
     warm_up_days: int = Field(ge=0)
     holdout_from: date | None
     holdout_days: int = Field(ge=1)
-    folds: int = Field(ge=0)
+    folds: int = Field(ge=1)
+
+
+class SearchSpace(_Section):
+    """Lowest and highest value of each of the trees' knobs that tuning tries."""
+
+    max_depth: tuple[int, int]
+    eta: tuple[float, float]
+    subsample: tuple[float, float]
+    colsample_bytree: tuple[float, float]
+    min_child_weight: tuple[float, float]
+    reg_lambda: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "SearchSpace":
+        for name in type(self).model_fields:
+            lowest, highest = getattr(self, name)
+            if not 0 < lowest <= highest:
+                raise ValueError(f"{name}: give the lowest value, above 0, then the highest, not [{lowest}, {highest}]")
+        return self
+
+
+class Tuning(_Section):
+    """How often the trees' knobs are tried, params.yaml's own included; after 0 trials the own ones stand."""
+
+    trials: int = Field(ge=0)
+    space: SearchSpace
+
+
+class HistGradientBoosting(_Section):
+    """scikit-learn's names."""
+
+    max_iter: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    max_leaf_nodes: int = Field(ge=2)
+    min_samples_leaf: int = Field(ge=1)
+    l2_regularization: float = Field(ge=0)
+
+
+class Classification(_Section):
+    """Models that are compared with the members but are none of them."""
+
+    hist_gradient_boosting: HistGradientBoosting
+
+
+class Ablation(_Section):
+    """Which member tells what a family of features is worth."""
+
+    member: Literal["trees", "linear", "goals"]
+
+
+class ErrorAnalysis(_Section):
+    """How matches are grouped: bins of the rating gap; how long a promoted club counts as one, in matches."""
+
+    rating_bins: int = Field(ge=2)
+    promoted_matches: int = Field(ge=1)
 
 
 class Evaluation(_Section):
@@ -102,13 +157,17 @@ class Params(_Section):
     features: Features
     split: Split
     model: dict[str, Any]
+    tuning: Tuning
+    classification: Classification
+    ablation: Ablation
+    error_analysis: ErrorAnalysis
     evaluation: Evaluation
     gates: Gates
     registry: Registry
 
     @property
     def hash(self) -> str:
-        """SHA-256 (hex) over what decides how a model is trained: features, split and model."""
+        """SHA-256 (hex) over what decides how a model is trained: features, split, model and tuning."""
         content = json.dumps(self.model_dump(mode="json", include=set(_TRAINING)), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 

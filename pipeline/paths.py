@@ -28,12 +28,36 @@ CONTRACT: Final = DATA / "features" / "features.json"
 
 TRAIN: Final = DATA / "splits" / "train.parquet"
 HOLDOUT: Final = DATA / "splits" / "holdout.parquet"
+TRAIN_ODDS: Final = DATA / "splits" / "train_odds.parquet"
+HOLDOUT_ODDS: Final = DATA / "splits" / "holdout_odds.parquet"
 FOLDS: Final = DATA / "splits" / "folds.json"
+
+STUDY: Final = Path("var/tuning/study.db")
+"""What was tried already; kept over runs, so that more trials go on from it."""
+BEST_KNOBS: Final = DATA / "tuning" / "best.json"
+
+MEMBERS_OUT_OF_FOLD: Final = DATA / "walk_forward" / "members.parquet"
+CLASSIFICATION_METRICS: Final = DATA / "metrics" / "classification.json"
+ABLATION_METRICS: Final = DATA / "metrics" / "ablation.json"
+
+SELECTION: Final = DATA / "selection" / "selection.json"
+SELECTED_OUT_OF_FOLD: Final = DATA / "selection" / "forecasts.parquet"
 
 BUNDLE: Final = DATA / "model" / "bundle"
 TRAINING_METRICS: Final = DATA / "metrics" / "training.json"
 HOLDOUT_FORECASTS: Final = DATA / "evaluation" / "holdout_forecasts.parquet"
+ERRORS: Final = DATA / "evaluation" / "errors.json"
+ERROR_METRICS: Final = DATA / "metrics" / "errors.json"
+
 PLOTS: Final = DATA / "plots"
+TUNING_HISTORY: Final = PLOTS / "tuning.csv"
+MODELS: Final = PLOTS / "models.csv"
+MODELS_BY_FOLD: Final = PLOTS / "models_by_fold.csv"
+FAMILIES_LEFT_OUT: Final = PLOTS / "families_left_out.csv"
+FAMILIES_ALONE: Final = PLOTS / "families_alone.csv"
+CANDIDATES: Final = PLOTS / "candidates.csv"
+ERRORS_BY: Final = PLOTS / "errors"
+SEASONS: Final = PLOTS / "seasons.csv"
 LEARNING_CURVE: Final = PLOTS / "learning_curve.csv"
 CALIBRATION_CURVE: Final = PLOTS / "calibration_curve.csv"
 CONFUSION: Final = PLOTS / "confusion_matrix.csv"

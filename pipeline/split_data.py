@@ -11,9 +11,9 @@ from matchcast.errors import BadInput
 from matchcast.features.columns import DAY_SECONDS
 from matchcast.features.contract import FeatureContract
 from pipeline.files import read_parquet, write_json, write_parquet
-from pipeline.match_table import feature_rows
-from pipeline.params import Split, read_params
-from pipeline.paths import CONTRACT, FEATURES_FINISHED, FOLDS, HOLDOUT, TRAIN
+from pipeline.match_table import ODDS_COLUMNS, feature_rows, odds_of
+from pipeline.params import Evaluation, Split, read_params
+from pipeline.paths import CONTRACT, FEATURES_FINISHED, FINISHED, FOLDS, HOLDOUT, HOLDOUT_ODDS, TRAIN, TRAIN_ODDS
 from pipeline.stage import run_stage, say
 
 
@@ -44,13 +44,16 @@ class Parts:
 
 
 def main() -> None:
-    """Read data/features, write data/splits."""
+    """Read data/features and the odds, write data/splits."""
+    params = read_params()
     contract = FeatureContract.from_json(CONTRACT.read_text())
     rows = read_parquet(FEATURES_FINISHED)
     rows = rows.filter(pa.array(contract.readable(feature_rows(rows, contract))))
-    parts = split(rows["day"].to_numpy(), read_params().split)
-    write_parquet(TRAIN, rows.filter(pa.array(parts.train)))
-    write_parquet(HOLDOUT, rows.filter(pa.array(parts.holdout)))
+    parts = split(rows["day"].to_numpy(), params.split)
+    odds = odds_table(rows, read_parquet(FINISHED), params.evaluation)
+    for chosen, matches_file, odds_file in ((parts.train, TRAIN, TRAIN_ODDS), (parts.holdout, HOLDOUT, HOLDOUT_ODDS)):
+        write_parquet(matches_file, rows.filter(pa.array(chosen)))
+        write_parquet(odds_file, odds.filter(pa.array(chosen)))
     write_json(
         FOLDS,
         {
@@ -95,6 +98,18 @@ def split(day: NDArray[np.int64], params: Split) -> Parts:
     return Parts(
         train_from, holdout_from, train, holdout, tuple(f for f in folds if f.train_matches and f.validate_matches)
     )
+
+
+def odds_table(rows: pa.Table, finished: pa.Table, params: Evaluation) -> pa.Table:
+    """The benchmark's prices in the rows' order; columns match_id and ODDS_COLUMNS, NaN where there are none."""
+    prices = odds_of(finished, params.bookmaker, params.moment)
+    ids = finished["match_id"].to_numpy()
+    order = np.argsort(ids)
+    of_rows = prices[order[np.searchsorted(ids[order], rows["match_id"].to_numpy())]]
+    table = rows.select(["match_id"])
+    for i, name in enumerate(ODDS_COLUMNS):
+        table = table.append_column(name, pa.array(of_rows[:, i]))
+    return table
 
 
 def _fold(day: NDArray[np.int64], train_from: date, holdout_from: date, years_before: int) -> Fold:

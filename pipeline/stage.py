@@ -1,7 +1,9 @@
 """A stage as a program."""
 
 import os
+import resource
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,12 +14,15 @@ from matchcast.settings import Settings, read_settings
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage; an error of ours becomes one message on standard error and exit code 1."""
+    """Run a stage, tell its time and peak memory; an error of ours becomes one message on standard error and exit code 1."""
+    started = time.perf_counter()
     try:
         main()
     except MatchcastError as error:
         say(f"error: {error}")
         raise SystemExit(1) from error
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    say(f"{time.perf_counter() - started:.1f} s, peak memory {peak:.0f} MB")
 
 
 def say(text: str) -> None:

@@ -12,7 +12,7 @@ from matchcast.ports import ResolvedMatch, TeamRecord
 AS_OF: Final = datetime(2025, 2, 8, tzinfo=UTC)
 TOURNAMENTS: Final = ("england:premier-league", "spain:la-liga")
 CLUBS: Final = 16
-SEASONS: Final = range(2019, 2025)
+SEASONS: Final = range(2017, 2025)
 MARGIN: Final = 1.05
 
 

@@ -81,7 +81,7 @@ def test_a_fixture_is_to_come_while_it_may_not_have_kicked_off() -> None:
     days=st.lists(st.integers(0, 4000), min_size=1, max_size=200),
     holdout_days=st.integers(1, 900),
     warm_up_days=st.integers(0, 400),
-    folds=st.integers(0, 6),
+    folds=st.integers(1, 6),
 )
 def test_no_training_match_is_as_late_as_the_holdout_and_no_fold_sees_its_validation(
     days: list[int], holdout_days: int, warm_up_days: int, folds: int
@@ -110,7 +110,7 @@ def test_a_split_that_leaves_nothing_to_train_on_names_the_knobs() -> None:
 
 
 def test_the_holdout_may_start_on_a_given_day() -> None:
-    params = Split(first_day=date(1970, 1, 1), warm_up_days=0, holdout_from=date(1970, 3, 1), holdout_days=1, folds=0)
+    params = Split(first_day=date(1970, 1, 1), warm_up_days=0, holdout_from=date(1970, 3, 1), holdout_days=1, folds=1)
     parts = split(np.arange(100, dtype=np.int64) * DAY, params)
     assert (int(parts.train.sum()), int(parts.holdout.sum())) == (59, 41)
 

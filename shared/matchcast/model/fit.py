@@ -1,6 +1,7 @@
 """Training: members on one window, pool and temperature on the window's last part, members again on all of it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from threadpoolctl import threadpool_limits
 
-from matchcast.model.forecaster import Forecaster, log_pool, softmax
+from matchcast.model.forecaster import MEMBERS, Forecaster, log_pool, softmax
 from matchcast.model.goals import Goals, expected_goals, outcome_probabilities
 from matchcast.model.linear import Linear
 from matchcast.model.metrics import Outcomes, log_loss_each
@@ -20,6 +21,7 @@ from matchcast.model.trees import Trees
 
 DAY_SECONDS: Final = 86_400
 RHO_BOUNDS: Final = (-0.25, 0.1)
+Callbacks = Sequence[xgb.callback.TrainingCallback]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +144,20 @@ class Fitted:
         return log_pool(self.members(rows), self.forecaster.weights, self.forecaster.temperature)
 
 
-def fit_forecaster(training: Training, params: FitParams) -> Fitted:
+def fit_forecaster(
+    training: Training, params: FitParams, pooled: Sequence[str] = MEMBERS, callbacks: Callbacks = ()
+) -> Fitted:
     """Train every member on all matches given; rounds, weights and temperature come from the window's last part.
 
+    Args:
+        pooled: the members that are given a weight; at least one.
+        callbacks: XGBoost calls them while it trains.
     Raises:
         ValueError: too few matches before or inside the window's last part.
     """
-    late = training.day > int(training.day.max()) - params.validation_days * DAY_SECONDS
+    late = validation_part(training, params)
     before, after = training.take(~late), training.take(late)
-    if len(before) < 500 or len(after) < 100:
-        raise ValueError(
-            f"{len(before)} matches before and {len(after)} in the last {params.validation_days} days are too few "
-            "to train on; at least 500 and 100 are needed"
-        )
-    boosted = boost(before, params, params.trees.max_rounds, after)
+    boosted = boost(before, params, params.trees.max_rounds, after, callbacks)
     rounds = int(boosted.booster.best_iteration) + 1
     members = np.stack(
         [
@@ -164,8 +166,8 @@ def fit_forecaster(training: Training, params: FitParams) -> Fitted:
             fit_goals(before, params.goals).probabilities(after.rows),
         ]
     )
-    weights, temperature = fit_pool(members, after.outcomes, params.prior_matches)
-    final = boost(training, params, rounds, None)
+    weights, temperature = fit_pool(members, after.outcomes, params.prior_matches, pooled)
+    final = boost(training, params, rounds, None, callbacks)
     forecaster = Forecaster(
         trees=trees_of(final.booster),
         linear=fit_linear(training, params.linear),
@@ -176,6 +178,22 @@ def fit_forecaster(training: Training, params: FitParams) -> Fitted:
     return Fitted(forecaster, final.booster, rounds, late, members, boosted.curve)
 
 
+def validation_part(training: Training, params: FitParams) -> NDArray[np.bool_]:
+    """Which matches are the window's last part, shape (n,).
+
+    Raises:
+        ValueError: too few matches before or inside it.
+    """
+    late = training.day > int(training.day.max(initial=0)) - params.validation_days * DAY_SECONDS
+    inside = int(late.sum())
+    if len(late) - inside < 500 or inside < 100:
+        raise ValueError(
+            f"{len(late) - inside} matches before and {inside} in the last {params.validation_days} days are too few "
+            "to train on; at least 500 and 100 are needed"
+        )
+    return late
+
+
 @dataclass(frozen=True)
 class Boosted:
     """XGBoost's model and its log loss by round on the training matches and those it was stopped on."""
@@ -184,7 +202,9 @@ class Boosted:
     curve: dict[str, list[float]]
 
 
-def boost(training: Training, params: FitParams, rounds: int, stop_on: Training | None) -> Boosted:
+def boost(
+    training: Training, params: FitParams, rounds: int, stop_on: Training | None, callbacks: Callbacks = ()
+) -> Boosted:
     """Train trees for so many rounds, or until `stop_on` no longer gains."""
     settings = {
         "objective": "multi:softprob", "num_class": 3, "eval_metric": "mlogloss", "tree_method": "hist",
@@ -195,12 +215,12 @@ def boost(training: Training, params: FitParams, rounds: int, stop_on: Training 
     names = list(training.names)
     train = xgb.QuantileDMatrix(training.rows, training.outcomes, feature_names=names, nthread=params.threads)
     if stop_on is None:
-        return Boosted(xgb.train(settings, train, rounds), {})
+        return Boosted(xgb.train(settings, train, rounds, callbacks=list(callbacks)), {})
     late = xgb.QuantileDMatrix(stop_on.rows, stop_on.outcomes, ref=train, feature_names=names, nthread=params.threads)
     history: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
         settings, train, rounds, evals=[(train, "training"), (late, "validation")], evals_result=history,
-        early_stopping_rounds=params.trees.early_stopping_rounds, verbose_eval=False,
+        early_stopping_rounds=params.trees.early_stopping_rounds, verbose_eval=False, callbacks=list(callbacks),
     )  # fmt: skip
     return Boosted(booster, {part: list(curve["mlogloss"]) for part, curve in history.items()})
 
@@ -238,21 +258,22 @@ def fit_goals(training: Training, params: GoalsParams) -> Goals:
 
 
 def fit_pool(
-    members: NDArray[np.float64], outcomes: Outcomes, prior_matches: float
+    members: NDArray[np.float64], outcomes: Outcomes, prior_matches: float, pooled: Sequence[str] = MEMBERS
 ) -> tuple[NDArray[np.float64], float]:
     """Weights and temperature of the pool that forecasts the outcomes best, by log loss.
 
     Args:
-        members: probabilities on matches that no member was trained on, shape (members, n, 3).
+        members: probabilities on matches that no member was trained on, shape (3, n, 3), in the order of MEMBERS.
         prior_matches: weights are drawn towards equal ones, and the temperature towards 1, as if by so many matches.
+        pooled: names of the members that are given a weight; that of the others is 0.
     """
-    even = np.full(len(members), 1.0 / len(members))
+    even = np.array([member in pooled for member in MEMBERS]) / len(pooled)
 
     def loss(powers: NDArray[np.float64]) -> float:
         likelihood = float(log_loss_each(log_pool(members, powers), outcomes).sum())
         return (likelihood + prior_matches * float(((powers - even) ** 2).sum())) / len(outcomes)
 
-    found = minimize(loss, even, method="L-BFGS-B", bounds=[(0.0, 2.0)] * len(members))
+    found = minimize(loss, even, method="L-BFGS-B", bounds=[(0.0, 2.0 * (share > 0.0)) for share in even])
     total = float(found.x.sum())
     return found.x / total, 1.0 / total
 

@@ -1,0 +1,147 @@
+"""Stage: every model alone and the pool of the members, on the same walk-forward folds, beside the market."""
+
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from matchcast.model.fit import FitParams, Fitted, fit_forecaster
+from matchcast.model.forecaster import MEMBERS
+from matchcast.model.market import power_probabilities
+from matchcast.model.metrics import Outcomes, Probs, base_rates, score
+from pipeline.evaluation import differences
+from pipeline.files import read_parquet, write_csv, write_json, write_parquet
+from pipeline.match_table import ODDS_COLUMNS, matrix
+from pipeline.params import HistGradientBoosting, read_params
+from pipeline.paths import CLASSIFICATION_METRICS, MEMBERS_OUT_OF_FOLD, MODELS, MODELS_BY_FOLD, TRAIN_ODDS
+from pipeline.stage import run_stage, say
+from pipeline.training import FitTime, tuned_params
+from pipeline.walk_forward import MEMBER_COLUMNS, Fold, read_walk
+
+MODEL_OF: Final = {"trees": "xgboost", "linear": "logistic_regression", "goals": "dixon_coles"}
+POOL: Final = "pool"
+SCORES: Final = ("log_loss", "rps", "ece", "accuracy")
+
+
+def main() -> None:
+    """Read data/splits, write data/walk_forward, data/metrics/classification.json and plots."""
+    params = read_params()
+    fit_params, fit_time = tuned_params(params), FitTime()
+    walk = read_walk()
+    names: list[str] = []
+    outcomes: list[Outcomes] = []
+    forecasts: list[dict[str, Probs]] = []
+    rows: list[NDArray[np.int64]] = []
+    members: list[pa.Table] = []
+    for fold in walk.folds(fit_params):
+        fitted = fit_forecaster(fold.training, fit_params, callbacks=[fit_time])
+        of_members = fitted.members(fold.asked.rows)
+        forecasts.append(
+            {
+                "base_rate": np.tile(base_rates(fold.training.outcomes), (len(fold.asked), 1)),
+                "hist_gradient_boosting": hist_forecasts(
+                    fold, params.classification.hist_gradient_boosting, fit_params
+                ),
+                **{MODEL_OF[member]: of_members[i] for i, member in enumerate(MEMBERS)},
+                POOL: fitted.predict(fold.asked.rows),
+            }
+        )
+        names.append(fold.name)
+        outcomes.append(fold.asked.outcomes)
+        rows.append(fold.asked_rows)
+        members.append(members_table(walk.table, fold, fitted, of_members))
+        say(f"fold from {fold.name}: log loss {score(forecasts[-1][POOL], fold.asked.outcomes).log_loss:.4f}")
+    write_parquet(MEMBERS_OUT_OF_FOLD, pa.concat_tables(members))
+
+    everything = {model: np.concatenate([fold[model] for fold in forecasts]) for model in forecasts[0]}
+    odds = matrix(read_parquet(TRAIN_ODDS), ODDS_COLUMNS)[np.concatenate(rows)]
+    report = compare(everything, np.concatenate(outcomes), odds)
+    by_fold = [
+        {model: asdict(score(probs, happened)) for model, probs in fold.items()}
+        for fold, happened in zip(forecasts, outcomes, strict=True)
+    ]
+    report["folds"] = {
+        name: {model: {each: scores[each] for each in SCORES} for model, scores in fold.items()}
+        for name, fold in zip(names, by_fold, strict=True)
+    }
+    write_json(CLASSIFICATION_METRICS, report)
+    write_csv(
+        MODELS_BY_FOLD,
+        ["fold", *everything],
+        [(name, *(scores["log_loss"] for scores in fold.values())) for name, fold in zip(names, by_fold, strict=True)],
+    )
+    write_csv(
+        MODELS,
+        ["model", "matches", *SCORES, "log_loss_minus_pool", "standard_error"],
+        [
+            (
+                model,
+                *(report[model][each] for each in ("matches", *SCORES)),
+                *report[model].get("minus_pool", {}).get("log_loss", {"mean": 0.0, "standard_error": 0.0}).values(),
+            )
+            for model in everything
+        ],
+    )
+    say(", ".join(f"{model} {report[model]['log_loss']:.4f}" for model in everything))
+    say(str(fit_time))
+
+
+def hist_forecasts(fold: Fold, knobs: HistGradientBoosting, params: FitParams) -> Probs:
+    """scikit-learn's histogram gradient boosting, trained before the fold; shape (len(asked), 3)."""
+    known = ~np.isnan(fold.training.rows).all(axis=0)
+    model = HistGradientBoostingClassifier(early_stopping=False, random_state=params.seed, **knobs.model_dump())
+    with threadpool_limits(1, "openmp"):  # sums of gradients depend on how many threads make them
+        model.fit(fold.training.rows[:, known], fold.training.outcomes)
+        return np.asarray(model.predict_proba(fold.asked.rows[:, known]), dtype=np.float64)
+
+
+def members_table(table: pa.Table, fold: Fold, fitted: Fitted, asked: Probs) -> pa.Table:
+    """What the members say of the fold, and of the year before it while they had not seen that.
+
+    Args:
+        table: the training part.
+        asked: of the fold's matches, shape (3, matches, 3).
+    Returns:
+        Columns match_id, outcome, fold, validation (true in the year before), MEMBER_COLUMNS; the year before comes first.
+    """
+    ids = table["match_id"].to_numpy()[np.concatenate([fold.training_rows[fold.validation], fold.asked_rows])]
+    outcomes = np.concatenate([fold.training.outcomes[fold.validation], fold.asked.outcomes])
+    probs = np.concatenate([fitted.validation_members, asked], axis=1)
+    columns = {
+        "match_id": pa.array(ids),
+        "outcome": pa.array(outcomes),
+        "fold": pa.array([fold.name] * len(ids)),
+        "validation": pa.array(np.arange(len(ids)) < fold.validation.sum()),
+    }
+    flat = np.moveaxis(probs, 1, 0).reshape(len(ids), -1)
+    return pa.table(columns | {name: pa.array(flat[:, i]) for i, name in enumerate(MEMBER_COLUMNS)})
+
+
+def compare(models: dict[str, Probs], outcomes: Outcomes, odds: NDArray[np.float64]) -> dict[str, Any]:
+    """Scores by model and paired differences to the pool; the market and the pool on the matches that have odds.
+
+    Args:
+        models: probabilities (n, 3) by name; odds: (n, 3), NaN where there are none.
+    """
+    report: dict[str, Any] = {
+        model: asdict(score(probs, outcomes))
+        | ({} if model == POOL else {"minus_pool": differences(probs, models[POOL], outcomes)})
+        for model, probs in models.items()
+    }
+    market = power_probabilities(odds)
+    priced = ~np.isnan(market[:, 0])
+    if priced.sum() >= 2:
+        on_these = models[POOL][priced]
+        report["market"] = asdict(score(market[priced], outcomes[priced])) | {
+            "minus_pool": differences(market[priced], on_these, outcomes[priced]),
+            "pool_on_the_same": asdict(score(on_these, outcomes[priced])),
+        }
+    return report
+
+
+if __name__ == "__main__":
+    run_stage(main)
