@@ -1,7 +1,6 @@
 """Training, the plain-data twin of the trained model, and the bundle's proofs."""
 
 import json
-from functools import cache
 
 import numpy as np
 import pytest
@@ -9,49 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matchcast.errors import BundleBroken
-from matchcast.features.contract import FeatureContract, catalogue
 from matchcast.model.bundle import load_bundle, pack_bundle
-from matchcast.model.fit import (
-    FitParams,
-    Fitted,
-    GoalsParams,
-    LinearParams,
-    Training,
-    TreeParams,
-    booster_margins,
-    fit_forecaster,
-)
+from matchcast.model.fit import Fitted, booster_margins, fit_forecaster
 from matchcast.model.forecaster import log_pool
+from matchcast.model.interval import Interval
 from matchcast.model.metrics import log_loss_each
 from matchcast.model.trees import Trees
+from tests.unit.model.trained import CONTRACT, PARAMS, trained, training_table
 
-CONTRACT = FeatureContract(catalogue()[:60:10])
-DAY = 86_400
-PARAMS = FitParams(
-    seed=5,
-    trees=TreeParams(3, 0.1, 0.8, 0.8, 5, 1.0, 40, 10),
-    linear=LinearParams(0.1, 8, 5.0),
-    goals=GoalsParams(10, 8, 5.0, 8),
-    validation_days=200,
-    prior_matches=50,
-    threads=1,
-)
-
-
-@cache
-def training_table(n: int = 1500) -> Training:
-    """Matches of which the first column decides much; some values are unknown."""
-    generator = np.random.default_rng(11)
-    rows = generator.normal(size=(n, 6)).astype(np.float32)
-    goals = generator.poisson(np.exp(np.stack([0.4 + 0.4 * rows[:, 0], 0.1 - 0.4 * rows[:, 0]], axis=1)))
-    outcomes = 1 - np.sign(goals[:, 0] - goals[:, 1])
-    rows[generator.random((n, 6)) < 0.1] = np.nan
-    return Training(rows, CONTRACT.names, outcomes, goals.astype(np.float64), np.arange(n, dtype=np.int64) * DAY)
+INTERVAL = Interval(0.8, 1.5, 0.05, "closing odds", 900, 0.79, 300)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    return fit_forecaster(training_table(), PARAMS)
+    return trained()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +30,7 @@ def files(fitted: Fitted) -> dict[str, bytes]:
     return pack_bundle(
         fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
         trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
-        created_at="2024-01-02T00:00:00Z",
+        created_at="2024-01-02T00:00:00Z", interval=INTERVAL,
     )  # fmt: skip
 
 
@@ -100,11 +70,14 @@ def test_too_few_matches_are_refused() -> None:
         fit_forecaster(training_table(300), PARAMS)
 
 
-def test_a_bundle_gives_back_the_forecaster(fitted: Fitted, files: dict[str, bytes]) -> None:
+def test_a_bundle_gives_back_what_was_trained(fitted: Fitted, files: dict[str, bytes]) -> None:
+    """To the bit, XGBoost's own margins included, on the processor that trained; others may differ by 1e-12, as their
+    exponential function does."""
     rows = training_table().rows
     bundle = load_bundle(files)
     assert bundle.predict(rows[:50]).tobytes() == fitted.forecaster.predict(rows[:50]).tobytes()
-    assert (bundle.run_id, bundle.contract) == ("run", CONTRACT)
+    assert bundle.predict(rows[:50]).tobytes() == fitted.predict(rows[:50]).tobytes()
+    assert (bundle.run_id, bundle.contract, bundle.interval) == ("run", CONTRACT, INTERVAL)
 
 
 def test_equal_inputs_give_equal_bundles(fitted: Fitted, files: dict[str, bytes]) -> None:
@@ -112,12 +85,13 @@ def test_equal_inputs_give_equal_bundles(fitted: Fitted, files: dict[str, bytes]
     again = pack_bundle(
         fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
         trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
-        created_at="2024-01-02T00:00:00Z",
+        created_at="2024-01-02T00:00:00Z", interval=INTERVAL,
     )  # fmt: skip
     assert again == files
 
 
-@pytest.mark.parametrize("name", ["trees.npz", "linear.json", "goals.json", "calibration.json", "features.json", "metrics.json",
+@pytest.mark.parametrize("name", ["trees.npz", "linear.json", "goals.json", "calibration.json", "interval.json",
+                                  "features.json", "metrics.json",
                                   "golden.json", "manifest.json", "model.ubj"])  # fmt: skip
 def test_one_changed_byte_is_found(files: dict[str, bytes], name: str) -> None:
     """Whatever byte of whatever file: the bundle is refused and the message says what to do."""
