@@ -139,17 +139,19 @@ def test_a_forecast_of_the_batch_is_the_one_that_serving_would_make(project: Pro
         assert snapshot.forecast(forecast.fixture.match_id or 0) == forecast
 
 
-def test_forecasting_again_records_and_publishes_nothing_new(project: Project) -> None:
-    before, pointer = ledger(project), project.path("var/objects/snapshots/current.json").read_bytes()
-    project.repro("--single-item", "--force", "batch_inference")
-    assert ledger(project) == before
-    assert project.path("var/objects/snapshots/current.json").read_bytes() == pointer
+def test_forecasting_again_records_and_publishes_nothing_new(project: Project, tmp_path: Path) -> None:
+    copy = project.copy(tmp_path / "copy")
+    before, pointer = ledger(copy), copy.path("var/objects/snapshots/current.json").read_bytes()
+    copy.repro("--single-item", "--force", "batch_inference")
+    assert ledger(copy) == before
+    assert copy.path("var/objects/snapshots/current.json").read_bytes() == pointer
 
 
-def test_registering_again_finds_the_same_version(project: Project) -> None:
-    before = read(project, "data/registry/registered.json")
-    project.repro("--single-item", "--force", "register_model")
-    again = read(project, "data/registry/registered.json")
+def test_registering_again_finds_the_same_version(project: Project, tmp_path: Path) -> None:
+    copy = project.copy(tmp_path / "copy")
+    before = read(copy, "data/registry/registered.json")
+    copy.repro("--single-item", "--force", "register_model")
+    again = read(copy, "data/registry/registered.json")
     assert again | {"recorded_at": ""} == before | {"recorded_at": ""}
 
 
