@@ -27,6 +27,7 @@ from matchcast.features.contract import FeatureContract, choose
 from matchcast.model.bundle import load_bundle, pack_bundle
 from matchcast.model.forecaster import Forecaster
 from matchcast.model.goals import Goals
+from matchcast.model.interval import Interval
 from matchcast.model.linear import Linear
 from matchcast.model.scaling import Scaling
 from matchcast.model.trees import Trees
@@ -151,7 +152,7 @@ class LaterContract(FeatureContract):
 
 @cache
 def bundle_files(seed: int, later: bool = False) -> dict[str, bytes]:
-    """A bundle of random stumps and coefficients: small, real, and different for each seed.
+    """A bundle of random stumps and coefficients: small, real, and different for each seed; that of 2 has no interval.
 
     Args:
         later: made by later code, so that this cannot read it although every hash is right.
@@ -188,6 +189,7 @@ def bundle_files(seed: int, later: bool = False) -> dict[str, bytes]:
         forecaster, b"not served", written, {"log_loss": 1.0}, rows[:5],
         run_id=f"run{seed}", trained_from="2023-08-10", trained_until="2025-02-28", data_version="d1",
         code_revision="c1", params_hash="p1", created_at="2025-03-01T00:00:00+00:00",
+        interval=None if seed == 2 else Interval(0.8, 1.5, 0.1, "closing odds", 900, 0.78, 300),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from math import log
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -78,6 +79,54 @@ def test_fair_odds_come_with_the_forecast_where_they_are_asked_for(predict_sync:
     assert body["fair_odds"] == {outcome: 1 / prob for outcome, prob in body["probabilities"].items()}
     assert predict_sync.post("/predict/", json=PAIRING).json()["fair_odds"] is None
     assert_problem(predict_sync.post("/predict/", json=PAIRING | {"fair_odds": "yes"}), 422, "fair_odds", "boolean")
+
+
+def test_an_explanation_adds_up_to_the_forecast_it_comes_with(predict_sync: httpx.Client) -> None:
+    body = predict_sync.post("/predict/", json=PAIRING | {"explain": True}).json()
+    told = body["explanation"]
+    families = {feature.family for feature in house.contract().features}
+    assert {effect["family"] for effect in told["families"]} == families
+    logs = {outcome: log(prob) for outcome, prob in body["probabilities"].items()}
+    for outcome, wanted in logs.items():
+        total = told["base"][outcome] + sum(effect[outcome] for effect in told["families"])
+        assert total == pytest.approx(wanted - sum(logs.values()) / 3, abs=1e-9)
+    sizes = [sum(abs(effect[outcome]) for outcome in logs) for effect in told["families"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert "Shapley" in told["method"]
+    plain = predict_sync.post("/predict/", json=PAIRING).json()
+    assert (plain["explanation"], plain["probabilities"]) == (None, body["probabilities"])
+    assert_problem(predict_sync.post("/predict/", json=PAIRING | {"explain": 1}), 422, "explain", "boolean")
+
+
+def test_an_interval_holds_the_forecast_and_says_how_often_it_held(predict_sync: httpx.Client) -> None:
+    body = predict_sync.post("/predict/", json=PAIRING | {"interval": True}).json()
+    told = body["interval"]
+    assert (told["level"], told["reference"], told["coverage"]) == (0.8, "closing odds", 0.78)
+    for outcome, prob in body["probabilities"].items():
+        low, high = told[outcome]
+        assert 0 < low < prob < high < 1
+    assert predict_sync.post("/predict/", json=PAIRING).json()["interval"] is None
+    info = predict_sync.get("/predict/model/info").json()["interval"]
+    assert info == {
+        "level": 0.8, "reference": "closing odds", "matches": 900, "coverage": 0.78, "measured_on": 300,
+    }  # fmt: skip
+
+
+def test_a_model_without_a_measured_interval_gives_none(furnished: House) -> None:
+    furnished.promote(2)
+    with served(app(), furnished.key("predict")) as client:
+        body = client.post("/predict/", json=PAIRING | {"interval": True, "explain": True}).json()
+        assert body["interval"] is None
+        assert body["explanation"] is not None
+        assert client.get("/predict/model/info").json()["interval"] is None
+
+
+def test_a_forecast_says_how_much_is_known_of_the_clubs(predict_sync: httpx.Client) -> None:
+    known = predict_sync.post("/predict/", json=PAIRING).json()["coverage"]
+    assert (known["home_matches"] > 12, known["away_matches"] > 12, known["little_history"]) == (True, True, False)
+    newcomer = predict_sync.post("/predict/", json=PAIRING | {"home_team": "Newtown"}).json()["coverage"]
+    assert (newcomer["home_matches"], newcomer["little_history"]) == (0, True)
+    assert newcomer["features_known"] < known["features_known"]
 
 
 def test_a_kick_off_given_as_a_day_is_one_whose_time_is_not_known(predict_sync: httpx.Client) -> None:

@@ -13,7 +13,7 @@ from matchcast.domain.match import day_start
 from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
 from matchcast.model.bundle import load_bundle
 from matchcast.ports import Ledger
-from matchcast.usecases.predict import Pairing, forecast_for, record
+from matchcast.usecases.predict import LITTLE_HISTORY, Coverage, Pairing, forecast_for, record
 from tests.entrypoints import house
 from tests.entrypoints.house import AS_OF, ENGLAND, NOW, House
 
@@ -28,6 +28,10 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> SnapshotFile:
 
 def ask(asked: int | Pairing, snapshot: SnapshotFile, now: datetime = NOW) -> Forecast:
     return forecast_for(asked, bundle=BUNDLE, snapshot=snapshot, code_revision="c1", now=now).forecast
+
+
+def coverage(asked: int | Pairing, snapshot: SnapshotFile) -> Coverage:
+    return forecast_for(asked, bundle=BUNDLE, snapshot=snapshot, code_revision="c1", now=NOW).coverage
 
 
 def pairing(kickoff_at: datetime = SOON, **changes: object) -> Pairing:
@@ -74,6 +78,42 @@ def test_a_club_without_a_match_is_forecast_as_a_newcomer(snapshot: SnapshotFile
     newcomer = ask(pairing(home_team="Newtown", tournament=ENGLAND), snapshot)
     assert newcomer.fixture.home_team == "england:newtown"
     assert sum(newcomer.probabilities) == pytest.approx(1, abs=1e-12)
+
+
+def test_coverage_counts_the_matches_of_both_clubs_that_are_known(snapshot: SnapshotFile) -> None:
+    def played(team: str) -> int:
+        return sum(team in (game.home, game.away) for game in house.games() if game.score is not None)
+
+    known = coverage(pairing(), snapshot)
+    assert (known.home_matches, known.away_matches) == (
+        played("england:northgate-united"),
+        played("england:westfield-fc"),
+    )
+    assert min(known.home_matches, known.away_matches) >= LITTLE_HISTORY
+    assert not known.little_history
+
+
+def test_a_club_without_a_match_is_little_history_and_leaves_features_unknown(snapshot: SnapshotFile) -> None:
+    known, newcomer = (
+        coverage(pairing(), snapshot),
+        coverage(pairing(home_team="Newtown", tournament=ENGLAND), snapshot),
+    )
+    assert (newcomer.home_matches, newcomer.away_matches) == (0, known.away_matches)
+    assert newcomer.little_history
+    assert 0 < newcomer.features_known < known.features_known <= 1
+
+
+@pytest.mark.parametrize(
+    ("known", "little"),
+    [
+        (Coverage(0.5, LITTLE_HISTORY, LITTLE_HISTORY), False),
+        (Coverage(0.49, 300, 300), True),
+        (Coverage(1.0, LITTLE_HISTORY - 1, 300), True),
+        (Coverage(1.0, 300, LITTLE_HISTORY - 1), True),
+    ],
+)
+def test_little_history_is_a_new_club_or_half_of_the_features(known: Coverage, little: bool) -> None:
+    assert known.little_history is little
 
 
 @pytest.mark.parametrize(
