@@ -11,6 +11,8 @@ from matchcast.features.contract import FeatureContract
 from matchcast.model.bundle import load_bundle, pack_bundle
 from matchcast.model.fit import Fitted, fit_forecaster
 from matchcast.model.forecaster import MEMBERS
+from matchcast.model.interval import Pool, calibrate_interval
+from matchcast.model.market import power_probabilities
 from matchcast.model.metrics import base_rates
 from pipeline.baseline import baseline_forecasts
 from pipeline.evaluation import calibration_rows, confusion_rows, evaluate, flat
@@ -30,6 +32,7 @@ from pipeline.paths import (
     LEARNING_CURVE,
     RAW_MANIFEST,
     TRAIN,
+    TRAIN_ODDS,
     TRAINING_METRICS,
 )
 from pipeline.stage import code_revision, environment, run_stage, say
@@ -48,11 +51,19 @@ def main() -> None:
     outcomes = _outcomes(holdout)
 
     measured = fit_forecaster(training_of(train, contract), fit_params, members, [fit_time])
-    probs = measured.predict(feature_rows(holdout, contract))
-    report = evaluate(probs, outcomes, base_rates(_outcomes(train)), matrix(read_parquet(HOLDOUT_ODDS), ODDS_COLUMNS))
+    holdout_rows, holdout_odds = feature_rows(holdout, contract), matrix(read_parquet(HOLDOUT_ODDS), ODDS_COLUMNS)
+    probs = measured.predict(holdout_rows)
+    report = evaluate(probs, outcomes, base_rates(_outcomes(train)), holdout_odds)
     say(
         f"hold-out log loss {report['model']['log_loss']:.4f}, RPS {report['model']['rps']:.4f}, "
         f"ECE {report['model']['ece']:.4f}; base rate {report['base_rate']['log_loss']:.4f}"
+    )
+    train_odds = matrix(read_parquet(TRAIN_ODDS), ODDS_COLUMNS)
+    interval = calibrate_interval(
+        Pool.of(measured.forecaster, measured.validation_members),
+        power_probabilities(train_odds[measured.validation]),
+        Pool.of(measured.forecaster, measured.members(holdout_rows)),
+        power_probabilities(holdout_odds),
     )
     everything = pa.concat_tables([train, holdout])
     served = fit_forecaster(training_of(everything, contract), fit_params, members, [fit_time])
@@ -60,11 +71,11 @@ def main() -> None:
         "trees": asdict(fit_params.trees),
         "measured_fit": _fit_report(measured, train),
         "served_fit": _fit_report(served, everything),
+        "interval": None if interval is None else asdict(interval),
     }
 
     manifest = read_json(RAW_MANIFEST)
     identity = training_identity(manifest, params, code_revision(environment()))
-    holdout_rows = feature_rows(holdout, contract)
     files = pack_bundle(
         served.forecaster,
         bytes(served.booster.save_raw("ubj")),
@@ -74,6 +85,7 @@ def main() -> None:
         run_id=run_name(identity),
         trained_from=_day(everything, np.min),
         trained_until=_day(everything, np.max),
+        interval=interval,
         **identity,
     )
     version = load_bundle(files).version
