@@ -21,6 +21,8 @@ from pipeline.walk_forward import MEMBER_COLUMNS
 
 POOLS: Final = tuple(pool for size in range(1, len(MEMBERS) + 1) for pool in combinations(MEMBERS, size))
 
+SCORES: Final = ("log_loss", "rps", "ece", "accuracy")
+
 
 class MembersInFold(NamedTuple):
     """What the members said, shape (3, matches, 3), and what happened: of a fold's matches, and of the year before it."""
@@ -58,8 +60,11 @@ def main() -> None:
     )
     write_csv(
         CANDIDATES,
-        ["members", "log_loss", "rps", "ece", "accuracy"],
-        [(name, *(each[column] for column in ("log_loss", "rps", "ece", "accuracy"))) for name, each in scores.items()],
+        ["members", "log_loss_minus_best", *SCORES],
+        [
+            (name, each["log_loss"] - scores["+".join(best)]["log_loss"], *(each[column] for column in SCORES))
+            for name, each in scores.items()
+        ],
     )
     kept = table.filter(pa.array(~table["validation"].to_numpy())).select(["match_id", "outcome", "fold"])
     for outcome, name in enumerate(FORECAST_COLUMNS):
