@@ -130,5 +130,5 @@ def compiled_kernel() -> dict[str, Callable[..., Any]]:
             if isinstance(value, FunctionType) and value.__module__ == module.__name__:
                 twin = FunctionType(value.__code__, namespace, name, value.__defaults__)
                 twin.__module__ = module.__name__
-                namespace[name] = compiled[name] = numba.njit(cache=True)(twin)
+                namespace[name] = compiled[name] = numba.njit(cache=True, error_model="numpy")(twin)
     return compiled

@@ -17,6 +17,7 @@ SHOT_FAST_RATE: Final = 0.07
 GOALS_IN_BLEND: Final = 0.3
 ON_TARGET_IN_WORTH: Final = 0.65
 MOST_GOALS: Final = 10
+INVERSES: Final = (0.0, *(1.0 / g for g in range(1, MOST_GOALS + 1)))
 MOST_GOALS_COUNTED: Final = 8.0
 """What a side scored beyond this says no more of its strength, and a mistyped score must not wreck a rating."""
 
@@ -39,26 +40,17 @@ def gradient_step(rate: float, observed: float, expected: float) -> float:
     return rate * (min(observed, MOST_GOALS_COUNTED) - expected)
 
 
-def poisson_home_win(home_goals: float, away_goals: float) -> float:
-    """P(home goals > away goals) for independent Poisson goals with these means, up to ten goals a side."""
-    win = 0.0
+def poisson_outcomes(home_goals: float, away_goals: float) -> tuple[float, float]:
+    """P(home goals > away goals) and P(equal) for independent Poisson goals with these means, up to ten goals a side."""
     home_term = exact_exp(-home_goals)
     away_term = exact_exp(-away_goals)
     away_below = 0.0
+    win = 0.0
+    draw = home_term * away_term
     for g in range(1, MOST_GOALS + 1):
         away_below += away_term
-        away_term = away_term * away_goals / g
-        home_term = home_term * home_goals / g
+        away_term = away_term * away_goals * INVERSES[g]
+        home_term = home_term * home_goals * INVERSES[g]
         win += home_term * away_below
-    return win
-
-
-def poisson_draw(home_goals: float, away_goals: float) -> float:
-    """P(home goals = away goals) for independent Poisson goals with these means, up to ten goals a side."""
-    term = exact_exp(-home_goals - away_goals)
-    product = home_goals * away_goals
-    draw = term
-    for g in range(1, MOST_GOALS + 1):
-        term = term * product / (g * g)
-        draw += term
-    return draw
+        draw += home_term * away_term
+    return win, draw

@@ -7,10 +7,7 @@ from matchcast.features.arithmetic import NAN
 from matchcast.features.counts import count_rating, is_counted, relative_expected
 from matchcast.features.elo import elo_expected, elo_power
 from matchcast.features.form import meetings_mean, window_mean
-from matchcast.features.goals import (
-    poisson_draw,
-    poisson_home_win,
-)
+from matchcast.features.goals import poisson_outcomes
 from matchcast.features.layout import (
     ATTACK_SLOW,
     ELO,
@@ -201,8 +198,7 @@ def read_match(
         away_goals = league[L_AWAY_GOALS] * away[attack] * home[attack + 1]
         q[at + 3 + 2 * kind] = home_goals
         q[at + 4 + 2 * kind] = away_goals
-        won = poisson_home_win(home_goals, away_goals)
-        drawn = poisson_draw(home_goals, away_goals)
+        won, drawn = poisson_outcomes(home_goals, away_goals)
         q[at + 11 + 2 * kind] = won
         q[at + 12 + 2 * kind] = drawn
     q[at + 19] = league[L_HOME_RATE]

@@ -19,7 +19,7 @@ from matchcast.features.counts import (
 )
 from matchcast.features.elo import elo_change, elo_expected, elo_power
 from matchcast.features.form import add_meeting, add_to_form, meetings_mean, window_mean
-from matchcast.features.goals import blended_goals, gradient_step, poisson_draw, poisson_home_win
+from matchcast.features.goals import blended_goals, gradient_step, poisson_outcomes
 from matchcast.features.league import LEAGUE_SETTLED, enter, learn_newcomer
 from matchcast.features.pi import pi_change, pi_goal_difference
 from matchcast.features.state import empty_pair, empty_seat, empty_team, new_league
@@ -68,13 +68,14 @@ def test_pi_rating_example() -> None:
 
 def test_poisson_outcomes_of_one_and_a_half_against_one_goal() -> None:
     """Maher (1982): e^-2.5 (1 + 1.5 + 1.5^2/4 + …) = 0.0820850 x 3.1655892 = 0.259847 for a draw."""
-    assert poisson_draw(1.5, 1.0) == pytest.approx(0.259847, abs=1e-6)
+    assert poisson_outcomes(1.5, 1.0)[1] == pytest.approx(0.259847, abs=1e-6)
 
 
 @given(st.floats(0.2, 3.5), st.floats(0.2, 3.5))
 def test_poisson_outcomes_are_those_of_the_skellam_distribution(home: float, away: float) -> None:
-    assert poisson_home_win(home, away) == pytest.approx(skellam.sf(0, home, away), abs=2e-3)
-    assert poisson_draw(home, away) == pytest.approx(skellam.pmf(0, home, away), abs=1e-6)
+    win, draw = poisson_outcomes(home, away)
+    assert win == pytest.approx(skellam.sf(0, home, away), abs=2e-3)
+    assert draw == pytest.approx(skellam.pmf(0, home, away), abs=1e-6)
 
 
 def test_gradient_step_moves_towards_what_was_seen() -> None:
