@@ -17,7 +17,7 @@ from matchcast.domain.forecast import Cause, Forecast, LedgerRow, Probabilities
 from matchcast.errors import BundleBroken, NotFound, Unavailable
 from matchcast.features.compiled import run_pass
 from matchcast.features.state import State
-from matchcast.model.bundle import Bundle
+from matchcast.model.bundle import Bundle, features_known
 from matchcast.ports import ObjectStore, TeamRecord
 from matchcast.usecases.champion import load_champion
 from matchcast.usecases.publish import SNAPSHOT_KEY, SnapshotPointer, publish_snapshot
@@ -30,9 +30,14 @@ from pipeline.stage import code_revision, environment, now, run_stage, say
 
 @dataclass(frozen=True)
 class Batch:
-    """The champion's forecasts of all matches to come, and the state they were read from."""
+    """The champion's forecasts of all matches to come, and the state they were read from.
+
+    Attributes:
+        features_known: share of each forecast's features that have a value.
+    """
 
     forecasts: tuple[Forecast, ...]
+    features_known: tuple[float, ...]
     state: State
 
 
@@ -91,7 +96,8 @@ def forecast_all(
     rows = result.rows[len(finished) :]
     readable = bundle.contract.readable(rows)
     fixtures = fixtures_of(future.filter(pa.array(readable)))
-    probs = bundle.predict(rows[readable])
+    rows = rows[readable]
+    probs = bundle.predict(rows)
     return Batch(
         tuple(
             Forecast(
@@ -105,6 +111,7 @@ def forecast_all(
             )
             for fixture, row in zip(fixtures, probs.tolist(), strict=True)
         ),
+        tuple(features_known(rows).tolist()),
         result.state,
     )
 
@@ -124,7 +131,7 @@ def reconciled(batch: Batch, history: Sequence[LedgerRow]) -> tuple[Batch, list[
     recorded = {_content(row.forecast): row.forecast for row in history}
     fresh = [forecast for forecast in batch.forecasts if _content(forecast) not in recorded]
     shown = (replace(recorded.get(_content(f), f), fixture=f.fixture) for f in batch.forecasts)
-    return Batch(tuple(shown), batch.state), fresh
+    return replace(batch, forecasts=tuple(shown)), fresh
 
 
 def publish(batch: Batch, teams: pa.Table, bundle: Bundle, objects: ObjectStore, now: datetime) -> SnapshotPointer:
@@ -143,6 +150,7 @@ def publish(batch: Batch, teams: pa.Table, bundle: Bundle, objects: ObjectStore,
             aliases={row["team_id"]: row["aliases"] or () for row in rows},
             fixtures=[forecast.fixture for forecast in batch.forecasts],
             forecasts=batch.forecasts,
+            features_known=batch.features_known,
             model_version=bundle.version,
         )
         content = file.read_bytes()

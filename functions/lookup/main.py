@@ -45,7 +45,7 @@ def build(
         if is_known(request, etag):
             return not_modified(etag)
         mark(response, etag)
-        return forecast_reply(forecast, snapshot, pointer.run_id, now())
+        return forecast_reply(forecast, snapshot.coverage(match_id), snapshot, pointer.run_id, now())
 
     @app.get("/predict/", tags=["forecasts"], dependencies=[guard], response_model=PageReply[ForecastReply])
     def forecasts(
@@ -59,7 +59,10 @@ def build(
         if is_known(request, etag):
             return not_modified(etag)
         mark(response, etag)
-        replies = [forecast_reply(forecast, snapshot, pointer.run_id, now()) for forecast in page.items]
+        replies = [
+            forecast_reply(f, snapshot.coverage(f.fixture.match_id or 0), snapshot, pointer.run_id, now())
+            for f in page.items
+        ]
         return PageReply(items=replies, next=next_path(request, page.next))
 
     @app.get("/matches/", tags=["matches"], response_model=PageReply[MatchReply])

@@ -21,7 +21,6 @@ from matchcast.web.connections import Connections
 from matchcast.web.keys import KeyGuard
 from matchcast.web.replies import (
     PredictionReply,
-    coverage_reply,
     explanation_reply,
     fair_odds_reply,
     forecast_reply,
@@ -54,7 +53,7 @@ def build(
                 )
             forecast = answer.forecast
             forecast_id = record(forecast, ledger, asked_at)
-        reply = forecast_reply(forecast, snapshot, bundle.run_id, asked_at)
+        reply = forecast_reply(forecast, answer.coverage, snapshot, bundle.run_id, asked_at)
         telemetry.show_model(pointer.version, pointer.registered_at)
         telemetry.predictions.labels("sync").inc()
         telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
@@ -63,7 +62,6 @@ def build(
             **dict(reply),
             forecast_id=forecast_id,
             ledger="behind" if forecast_id is None else "written",
-            coverage=coverage_reply(answer.coverage),
             fair_odds=fair_odds_reply(forecast.probabilities) if body.fair_odds else None,
             explanation=explanation_reply(bundle.explainer.explain(answer.row[0]), METHOD) if body.explain else None,
             interval=interval_reply(interval, interval.bounds(bundle.forecaster, answer.row)[0].tolist())

@@ -7,7 +7,7 @@ from enum import StrEnum
 from math import nan
 from typing import NamedTuple, Protocol
 
-from matchcast.domain.forecast import Forecast, LedgerRow
+from matchcast.domain.forecast import Coverage, Forecast, LedgerRow
 from matchcast.domain.match import Fixture, MatchStats, MatchStatus, Odds, RejectedRow, SourceMatch
 from matchcast.domain.merging import StoredMatch
 
@@ -359,6 +359,14 @@ class StateSnapshot(Protocol):
 
     def forecast(self, match_id: int) -> Forecast | None:
         """The current forecast of an upcoming fixture."""
+        ...
+
+    def coverage(self, match_id: int) -> Coverage:
+        """How much the current forecast of an upcoming fixture knows.
+
+        Raises:
+            NotFound: it has no forecast.
+        """
         ...
 
     def forecasts(self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int) -> Sequence[Forecast]:

@@ -24,7 +24,7 @@ from matchcast.domain.match import Fixture, MatchStatus, SourceMatch, match_id
 from matchcast.features.columns import STAT_NAMES, MatchColumns, columns_of
 from matchcast.features.compiled import PassResult, plain_kernel, run_pass
 from matchcast.features.contract import FeatureContract, choose
-from matchcast.model.bundle import load_bundle, pack_bundle
+from matchcast.model.bundle import features_known, load_bundle, pack_bundle
 from matchcast.model.forecaster import Forecaster
 from matchcast.model.goals import Goals
 from matchcast.model.interval import Interval
@@ -204,11 +204,12 @@ def current_forecasts(seed: int, snapshot: SnapshotFile) -> list[Forecast]:
 
 def snapshot_file(path: Path, seed: int) -> Path:
     """A snapshot with the forecasts of the bundle with this seed."""
-    version = load_bundle(bundle_files(seed)).version
-    about = {"state": passed().state, "teams": TEAMS, "aliases": ALIASES, "fixtures": fixtures()}
-    write_snapshot(path, **about, forecasts=(), model_version=version)  # type: ignore[arg-type]
+    about: dict[str, object] = {"state": passed().state, "teams": TEAMS, "aliases": ALIASES, "fixtures": fixtures()}
+    about["model_version"] = load_bundle(bundle_files(seed)).version
+    write_snapshot(path, **about, forecasts=(), features_known=())  # type: ignore[arg-type]
     forecasts = current_forecasts(seed, open_snapshot(path))
-    write_snapshot(path, **about, forecasts=forecasts, model_version=version)  # type: ignore[arg-type]
+    known = features_known(passed().rows)[[game.score is None for game in games()]][:-1].tolist()
+    write_snapshot(path, **about, forecasts=forecasts, features_known=known)  # type: ignore[arg-type]
     return path
 
 

@@ -40,6 +40,11 @@ def test_the_current_forecast_is_shown_as_the_batch_made_it(lookup: httpx.Client
     assert body["fixture"]["match_id"] == fixture.match_id
     assert sum(body["probabilities"].values()) == pytest.approx(1)
     assert "forecast_id" not in body
+    assert body["coverage"]["home_matches"] > 12
+    assert 0.5 < body["coverage"]["features_known"] <= 1
+    assert body["coverage"]["little_history"] is False
+    (first,) = [item for item in lookup.get("/predict/").json()["items"] if item["fixture"] == body["fixture"]]
+    assert first["coverage"] == body["coverage"]
 
 
 def test_a_forecast_can_be_asked_for_by_version(lookup: httpx.Client) -> None:

@@ -13,14 +13,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from matchcast.domain.forecast import Cause, Forecast, Probabilities
+from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities
 from matchcast.domain.match import Fixture, MatchStatus
 from matchcast.domain.names import fold_name, normalise_team_name
-from matchcast.errors import SnapshotBroken, UnknownTeam, UnknownTournament
+from matchcast.errors import NotFound, SnapshotBroken, UnknownTeam, UnknownTournament
 from matchcast.ports import MatchFilter, PairingState
 
 APPLICATION_ID: Final = 0x4D435353
-FORMAT: Final = 3
+FORMAT: Final = 4
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEDY: Final = "run the pipeline's batch_inference stage again"
 _SUGGESTIONS: Final = 5
@@ -154,6 +154,14 @@ class SnapshotFile:
     def forecast(self, match_id: int) -> Forecast | None:
         rows = self._rows(f"SELECT {_FORECAST} WHERE c.match_id = ?", match_id)
         return _forecast(rows[0]) if rows else None
+
+    def coverage(self, match_id: int) -> Coverage:
+        rows = self._rows(
+            "SELECT features_known, home_matches, away_matches FROM forecasts WHERE match_id = ?", match_id
+        )
+        if not rows:
+            raise NotFound(f"match_id: the snapshot has no forecast of {match_id}; GET /predict/ lists those it has")
+        return Coverage(*rows[0])
 
     def forecasts(self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int) -> Sequence[Forecast]:
         if chosen.status is not None and chosen.status is not MatchStatus.UPCOMING:

@@ -13,6 +13,7 @@ from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.forecast import Forecast
 from matchcast.domain.match import Fixture
 from matchcast.domain.names import fold_name, normalise_team_name
+from matchcast.features.layout import T_PLAYED
 from matchcast.features.state import State
 from matchcast.ports import TeamRecord
 
@@ -31,7 +32,8 @@ CREATE TABLE fixtures (match_id INTEGER PRIMARY KEY, tournament TEXT NOT NULL, h
   away_team TEXT NOT NULL, kickoff_at INTEGER NOT NULL, season INTEGER, kickoff_known INTEGER NOT NULL);
 CREATE TABLE forecasts (match_id INTEGER PRIMARY KEY REFERENCES fixtures, as_of INTEGER NOT NULL,
   home_prob REAL NOT NULL, draw_prob REAL NOT NULL, away_prob REAL NOT NULL, model_version TEXT NOT NULL,
-  snapshot_hash TEXT NOT NULL, code_revision TEXT NOT NULL, cause TEXT NOT NULL);
+  snapshot_hash TEXT NOT NULL, code_revision TEXT NOT NULL, cause TEXT NOT NULL, features_known REAL NOT NULL,
+  home_matches INTEGER NOT NULL, away_matches INTEGER NOT NULL);
 CREATE INDEX fixtures_by_time ON fixtures (kickoff_at, match_id);
 CREATE INDEX fixtures_by_tournament ON fixtures (tournament, kickoff_at, match_id);
 CREATE INDEX fixtures_by_pairing ON fixtures (home_team, away_team, tournament, kickoff_at);
@@ -46,6 +48,7 @@ def write_snapshot(
     aliases: Mapping[str, Sequence[str]],
     fixtures: Sequence[Fixture],
     forecasts: Sequence[Forecast],
+    features_known: Sequence[float],
     model_version: str,
 ) -> None:
     """Write a snapshot beside `path` and rename it: a crash leaves no half-written one. Equal input, equal bytes.
@@ -54,16 +57,18 @@ def write_snapshot(
         teams: names and countries; clubs of the state that are not among them go by the slug of their id.
         aliases: other names by team id.
         fixtures: upcoming ones; each has a match_id.
-        forecasts: the current ones, at most one a fixture.
+        forecasts: the current ones, at most one a fixture; features_known: the share of each one's features with a value.
         model_version: of the bundle that made them.
     Raises:
-        ValueError: a fixture has no match_id, or a forecast is of no fixture among these.
+        ValueError: a fixture has no match_id, a forecast is of no fixture among these, or they are not as many as features_known.
     """
     known = {fixture.match_id: fixture for fixture in fixtures}
     if None in known or len(known) != len(fixtures):
         raise ValueError("every fixture in a snapshot needs a match_id of its own")
     if any(known.get(f.fixture.match_id) != f.fixture for f in forecasts):
         raise ValueError("every forecast in a snapshot must be of one of its fixtures")
+    if len(forecasts) != len(features_known):
+        raise ValueError("every forecast in a snapshot needs the share of its features that have a value")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".snapshot-")
     os.close(handle)
@@ -78,7 +83,7 @@ def write_snapshot(
                 connection.execute(statement)
             _fill_state(connection, state, model_version)
             _fill_names(connection, state, teams, aliases, fixtures)
-            _fill_forecasts(connection, fixtures, forecasts)
+            _fill_forecasts(connection, fixtures, forecasts, features_known, state)
             connection.execute("COMMIT")
         finally:
             connection.close()
@@ -135,18 +140,27 @@ def _fill_names(
     _insert(connection, "tournaments", map(_tournament, tournaments))
 
 
-def _fill_forecasts(connection: sqlite3.Connection, fixtures: Sequence[Fixture], forecasts: Sequence[Forecast]) -> None:
+def _fill_forecasts(
+    connection: sqlite3.Connection,
+    fixtures: Sequence[Fixture],
+    forecasts: Sequence[Forecast],
+    features_known: Sequence[float],
+    state: State,
+) -> None:
     upcoming = (
         (f.match_id, f.tournament, f.home_team, f.away_team, microseconds(f.kickoff_at), f.season, f.kickoff_known)
         for f in sorted(fixtures, key=lambda f: f.match_id or 0)
     )
     _insert(connection, "fixtures", upcoming)
+    played = dict(zip(state.team_ids, state.teams[:, T_PLAYED].astype(int).tolist(), strict=True))
     current = (
         (
             f.fixture.match_id, microseconds(f.as_of), *f.probabilities, f.model_version, f.snapshot_hash,
-            f.code_revision, f.cause.value,
+            f.code_revision, f.cause.value, known, played.get(f.fixture.home_team, 0), played.get(f.fixture.away_team, 0),
         )
-        for f in sorted(forecasts, key=lambda f: f.fixture.match_id or 0)
+        for f, known in sorted(
+            zip(forecasts, features_known, strict=True), key=lambda pair: pair[0].fixture.match_id or 0
+        )
     )  # fmt: skip
     _insert(connection, "forecasts", current)
 

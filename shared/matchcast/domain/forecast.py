@@ -13,6 +13,10 @@ GENESIS_HASH: Final = "0" * 64
 """The `previous_hash` of the ledger's first row."""
 
 
+LITTLE_HISTORY: Final = 12
+"""Before so many matches, the features take a club for a newcomer to its league rather than for itself."""
+
+
 class Cause(StrEnum):
     """Why a forecast was made."""
 
@@ -32,6 +36,24 @@ class Probabilities(NamedTuple):
     def likeliest(self) -> Outcome:
         """The outcome with the highest probability; the earlier of home, draw, away on a tie."""
         return Outcome(max(range(3), key=lambda i: (self[i], -i)))
+
+
+class Coverage(NamedTuple):
+    """How much a forecast knows.
+
+    Attributes:
+        features_known: share of the model's features that have a value for this match, 0 to 1.
+        home_matches, away_matches: finished matches of each club that the feature state knows.
+    """
+
+    features_known: float
+    home_matches: int
+    away_matches: int
+
+    @property
+    def little_history(self) -> bool:
+        """Whether a club is as good as new, or half of the features are unknown."""
+        return min(self.home_matches, self.away_matches) < LITTLE_HISTORY or self.features_known < 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,11 @@ class Bundle:
         return Explainer(self.forecaster, [feature.family for feature in self.contract.features])
 
 
+def features_known(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Share of each row's features that have a value; rows (n, features), result (n,)."""
+    return np.asarray(1.0 - np.isnan(rows).mean(axis=1), dtype=np.float64)
+
+
 def pack_bundle(
     forecaster: Forecaster,
     model_ubj: bytes,

@@ -5,27 +5,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isnan
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.forecast import Cause, Forecast, Probabilities
+from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities
 from matchcast.domain.match import Fixture, day_start
 from matchcast.errors import BadInput, NotFound, Unavailable, UnknownTeam, UnknownTournament
 from matchcast.features.layout import T_PLAYED
-from matchcast.features.league import NEWCOMER_MATCHES
 from matchcast.features.online import read_row
-from matchcast.model.bundle import Bundle
+from matchcast.model.bundle import Bundle, features_known
 from matchcast.ports import Ledger, StateSnapshot
 
 _LOG: Final = logging.getLogger("matchcast.predict")
 
 FURTHEST: Final = timedelta(days=366)
 """How far ahead a kick-off may be."""
-LITTLE_HISTORY: Final = NEWCOMER_MATCHES
-"""Before so many matches, the fold takes a club's ratings for those of its league's newcomers rather than for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +41,6 @@ class Pairing:
     kickoff_at: datetime
     season: int | None = None
     kickoff_known: bool = True
-
-
-class Coverage(NamedTuple):
-    """How much a forecast knows.
-
-    Attributes:
-        features_known: share of the model's features that have a value for this match, 0 to 1.
-        home_matches, away_matches: finished matches of each club that the state knows.
-    """
-
-    features_known: float
-    home_matches: int
-    away_matches: int
-
-    @property
-    def little_history(self) -> bool:
-        """Whether a club is as good as new, or half of the features are unknown."""
-        return min(self.home_matches, self.away_matches) < LITTLE_HISTORY or self.features_known < 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +129,7 @@ def _answer(
         code_revision=code_revision,
         cause=cause,
     )
-    known = 1.0 - float(np.isnan(row).mean())
+    (known,) = features_known(row).tolist()
     return Answer(forecast, row, Coverage(known, int(pairing.home[T_PLAYED]), int(pairing.away[T_PLAYED])))
 
 

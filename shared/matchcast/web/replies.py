@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from matchcast.domain.forecast import Cause, Forecast, Probabilities
+from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities
 from matchcast.domain.match import MatchStatus, Outcome
 from matchcast.ports import MatchRecord, StateSnapshot
 from matchcast.usecases.value import fair_odds
@@ -16,7 +16,6 @@ from matchcast.usecases.value import fair_odds
 if TYPE_CHECKING:
     from matchcast.model.explain import Explanation
     from matchcast.model.interval import Interval
-    from matchcast.usecases.predict import Coverage
 
 T = TypeVar("T")
 Predicted = Literal["home", "draw", "away"]
@@ -156,6 +155,7 @@ class ForecastReply(Reply):
     snapshot: SnapshotReply
     code_revision: str
     cause: Cause
+    coverage: CoverageReply
 
 
 class PredictionReply(ForecastReply):
@@ -166,7 +166,6 @@ class PredictionReply(ForecastReply):
 
     forecast_id: int | None
     ledger: Literal["written", "behind"]
-    coverage: CoverageReply
     fair_odds: FairOddsReply | None
     explanation: ExplanationReply | None
     interval: IntervalReply | None
@@ -194,7 +193,9 @@ class PageReply(Reply, Generic[T]):
     next: str | None
 
 
-def forecast_reply(forecast: Forecast, snapshot: StateSnapshot, run_id: str, now: datetime) -> ForecastReply:
+def forecast_reply(
+    forecast: Forecast, coverage: Coverage, snapshot: StateSnapshot, run_id: str, now: datetime
+) -> ForecastReply:
     """The answer that shows a forecast made from this snapshot.
 
     Args:
@@ -223,17 +224,13 @@ def forecast_reply(forecast: Forecast, snapshot: StateSnapshot, run_id: str, now
         ),
         code_revision=forecast.code_revision,
         cause=forecast.cause,
+        coverage=CoverageReply(**coverage._asdict(), little_history=coverage.little_history),
     )
 
 
 def fair_odds_reply(probabilities: Probabilities) -> FairOddsReply:
     """The answer that shows a forecast as prices."""
     return FairOddsReply(**fair_odds(probabilities)._asdict())
-
-
-def coverage_reply(coverage: "Coverage") -> CoverageReply:
-    """The answer that shows how much a forecast knows."""
-    return CoverageReply(**coverage._asdict(), little_history=coverage.little_history)
 
 
 def explanation_reply(explanation: "Explanation", method: str) -> ExplanationReply:

@@ -52,7 +52,7 @@ def test_evidence_may_come_before_or_after_the_pool(raw: np.ndarray, weights: np
     """Members that all learn the same evidence pool to what the pool becomes by it (external Bayesianity)."""
 
     def learnt(probs: np.ndarray) -> np.ndarray:
-        return probs * evidence / (probs * evidence).sum(axis=-1, keepdims=True)
+        return np.asarray(probs * evidence / (probs * evidence).sum(axis=-1, keepdims=True))
 
     members = members_of(raw)
     assert log_pool(learnt(members), weights) == pytest.approx(learnt(log_pool(members, weights)), abs=1e-12)
@@ -67,7 +67,7 @@ def test_heat_flattens_and_keeps_the_order_of_outcomes(raw: np.ndarray, weights:
 
 
 def outcomes_of(probs: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    return (generator.random((len(probs), 1)) > probs.cumsum(axis=1)).sum(axis=1)
+    return np.asarray((generator.random((len(probs), 1)) > probs.cumsum(axis=1)).sum(axis=1))
 
 
 def test_weights_find_the_member_that_knows() -> None:

@@ -8,12 +8,13 @@ import pytest
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
-from matchcast.domain.forecast import Cause, Forecast
+from matchcast.domain.forecast import LITTLE_HISTORY, Cause, Coverage, Forecast
 from matchcast.domain.match import day_start
 from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
+from matchcast.features.league import NEWCOMER_MATCHES
 from matchcast.model.bundle import load_bundle
 from matchcast.ports import Ledger
-from matchcast.usecases.predict import LITTLE_HISTORY, Coverage, Pairing, forecast_for, record
+from matchcast.usecases.predict import Pairing, forecast_for, record
 from tests.entrypoints import house
 from tests.entrypoints.house import AS_OF, ENGLAND, NOW, House
 
@@ -93,6 +94,16 @@ def test_coverage_counts_the_matches_of_both_clubs_that_are_known(snapshot: Snap
     assert not known.little_history
 
 
+def test_the_snapshot_tells_the_coverage_that_a_request_finds(snapshot: SnapshotFile) -> None:
+    for batch in house.current_forecasts(1, snapshot):
+        match_id = batch.fixture.match_id
+        assert match_id is not None
+        if batch.fixture.kickoff_at > NOW:
+            assert snapshot.coverage(match_id) == coverage(match_id, snapshot)
+    with pytest.raises(NotFound, match="no forecast of 1"):
+        snapshot.coverage(1)
+
+
 def test_a_club_without_a_match_is_little_history_and_leaves_features_unknown(snapshot: SnapshotFile) -> None:
     known, newcomer = (
         coverage(pairing(), snapshot),
@@ -101,6 +112,10 @@ def test_a_club_without_a_match_is_little_history_and_leaves_features_unknown(sn
     assert (newcomer.home_matches, newcomer.away_matches) == (0, known.away_matches)
     assert newcomer.little_history
     assert 0 < newcomer.features_known < known.features_known <= 1
+
+
+def test_a_club_has_little_history_as_long_as_the_features_learn_what_newcomers_are_like_from_it() -> None:
+    assert LITTLE_HISTORY == NEWCOMER_MATCHES
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,14 @@ def test_only_names_that_are_near_are_suggested_and_the_nearest_in_any_case(
         seat_keys=whole.seat_keys[:0], seats=whole.seats[:0], pair_keys=whole.pair_keys[:0], pairs=whole.pairs[:0],
     )  # fmt: skip
     write_snapshot(
-        tmp_path / "s.sqlite", state=nobodys, teams=teams, aliases={}, fixtures=(), forecasts=(), model_version="v"
+        tmp_path / "s.sqlite",
+        state=nobodys,
+        teams=teams,
+        aliases={},
+        fixtures=(),
+        forecasts=(),
+        features_known=(),
+        model_version="v",
     )
     with pytest.raises(UnknownTeam) as caught:
         open_snapshot(tmp_path / "s.sqlite").team_id(name, ENGLAND)
@@ -114,7 +121,14 @@ def test_a_name_of_two_clubs_asks_for_the_id(tmp_path: Path) -> None:
     twins = [TeamRecord("england:a", "Same", "england"), TeamRecord("england:b", "FC Same", "england")]
     path = tmp_path / "s.sqlite"
     write_snapshot(
-        path, state=house.passed().state, teams=twins, aliases={}, fixtures=(), forecasts=(), model_version="v"
+        path,
+        state=house.passed().state,
+        teams=twins,
+        aliases={},
+        fixtures=(),
+        forecasts=(),
+        features_known=(),
+        model_version="v",
     )
     with pytest.raises(UnknownTeam, match="england:a, england:b"):
         open_snapshot(path).team_id("same", ENGLAND)
@@ -233,7 +247,7 @@ def test_a_crash_while_writing_leaves_the_old_file(path: Path, tmp_path: Path) -
     with pytest.raises(OSError, match="the aliases cannot be read"):
         write_snapshot(
             target, state=house.passed().state, teams=house.TEAMS, aliases=Failing(), fixtures=(), forecasts=(),
-            model_version="v",
+            features_known=(), model_version="v",
         )  # fmt: skip
     assert target.read_bytes() == path.read_bytes()
     assert list(tmp_path.iterdir()) == [target]
@@ -246,5 +260,5 @@ def test_a_fixture_without_an_id_and_a_forecast_of_no_fixture_are_refused(path: 
         with pytest.raises(ValueError, match="snapshot"):
             write_snapshot(
                 tmp_path / "s.sqlite", state=house.passed().state, teams=(), aliases={}, fixtures=fixtures,
-                forecasts=forecasts, model_version="v",
+                forecasts=forecasts, features_known=[1.0] * len(forecasts), model_version="v",
             )  # fmt: skip
