@@ -24,7 +24,7 @@ def main() -> None:
     """Read data/splits, write data/metrics/ablation.json and plots."""
     params = read_params()
     fit_params, fit_time = tuned_params(params), FitTime()
-    report = study(read_walk(), params.ablation.member, fit_params, fit_time)
+    report = study(read_walk().last(params.ablation.folds), params.ablation.member, fit_params, fit_time)
     write_json(ABLATION_METRICS, report)
     for way, file in (("left_out", FAMILIES_LEFT_OUT), ("alone", FAMILIES_ALONE)):
         rows = [

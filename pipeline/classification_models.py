@@ -53,7 +53,7 @@ def main() -> None:
         names.append(fold.name)
         outcomes.append(fold.asked.outcomes)
         rows.append(fold.asked_rows)
-        members.append(members_table(walk.table, fold, fitted, of_members))
+        members.append(members_table(walk.match_ids, fold, fitted, of_members))
         say(f"fold from {fold.name}: log loss {score(forecasts[-1][POOL], fold.asked.outcomes).log_loss:.4f}")
     write_parquet(MEMBERS_OUT_OF_FOLD, pa.concat_tables(members))
 
@@ -99,16 +99,16 @@ def hist_forecasts(fold: Fold, knobs: HistGradientBoosting, params: FitParams) -
         return np.asarray(model.predict_proba(fold.asked.rows[:, known]), dtype=np.float64)
 
 
-def members_table(table: pa.Table, fold: Fold, fitted: Fitted, asked: Probs) -> pa.Table:
+def members_table(match_ids: NDArray[np.int64], fold: Fold, fitted: Fitted, asked: Probs) -> pa.Table:
     """What the members say of the fold, and of the year before it while they had not seen that.
 
     Args:
-        table: the training part.
+        match_ids: of the training part.
         asked: of the fold's matches, shape (3, matches, 3).
     Returns:
         Columns match_id, outcome, fold, validation (true in the year before), MEMBER_COLUMNS; the year before comes first.
     """
-    ids = table["match_id"].to_numpy()[np.concatenate([fold.training_rows[fold.validation], fold.asked_rows])]
+    ids = match_ids[np.concatenate([fold.training_rows[fold.validation], fold.asked_rows])]
     outcomes = np.concatenate([fold.training.outcomes[fold.validation], fold.asked.outcomes])
     probs = np.concatenate([fitted.validation_members, asked], axis=1)
     columns = {

@@ -94,9 +94,10 @@ class Classification(_Section):
 
 
 class Ablation(_Section):
-    """Which member tells what a family of features is worth."""
+    """Which member tells what a family of features is worth, and on how many folds, the last ones."""
 
     member: Literal["trees", "linear", "goals"]
+    folds: int = Field(ge=1)
 
 
 class ErrorAnalysis(_Section):

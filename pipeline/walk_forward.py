@@ -1,7 +1,7 @@
 """The walk: a fold a year, each forecast by what was trained on the days before it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -46,16 +46,20 @@ class Walk:
     """The training part and its folds.
 
     Attributes:
-        table: feature rows as `split_data` wrote them.
+        match_ids: of `matches`, in their order.
         starts, ends: seconds since 1970, a fold each; the end is the first day after it.
     """
 
-    table: pa.Table
+    match_ids: NDArray[np.int64]
     contract: FeatureContract
     matches: Training
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     names: tuple[str, ...]
+
+    def last(self, folds: int) -> "Walk":
+        """The same with the last so many folds only."""
+        return replace(self, starts=self.starts[-folds:], ends=self.ends[-folds:], names=self.names[-folds:])
 
     def folds(self, params: FitParams) -> Iterator[Fold]:
         """The folds, earliest first.
@@ -103,7 +107,7 @@ def walk_of(table: pa.Table, contract: FeatureContract, years: list[tuple[str, s
         years: first day of each fold and first day after it, ISO 8601.
     """
     return Walk(
-        table,
+        np.asarray(table["match_id"].to_numpy(), dtype=np.int64),
         contract,
         training_of(table, contract),
         tuple(_seconds(start) for start, _ in years),

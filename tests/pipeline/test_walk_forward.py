@@ -82,10 +82,17 @@ def test_a_fold_is_trained_on_the_days_before_it_alone_and_asked_about_its_own(w
     for fold, start in zip(folds, walk.starts, strict=True):
         assert fold.training.day.max() < start <= fold.asked.day.min()
         assert len(fold.asked) == 365
-        days = walk.table["day"].to_numpy()
+        days = walk.matches.day
         assert (days[fold.training_rows] == fold.training.day).all()
         assert (days[fold.asked_rows] == fold.asked.day).all()
         assert fold.training.day[fold.validation].min() > fold.training.day[~fold.validation].max()
+
+
+def test_the_last_folds_are_the_same_folds(walk: Walk) -> None:
+    (last,) = walk.last(1).folds(PARAMS)
+    assert last.name == "2022-01-01"
+    assert (last.asked_rows == list(walk.folds(PARAMS))[1].asked_rows).all()
+    assert len(list(walk.last(5).folds(PARAMS))) == 2
 
 
 def test_what_happens_in_a_fold_or_later_does_not_change_what_it_is_trained_on(walk: Walk) -> None:
@@ -221,7 +228,7 @@ def test_a_candidate_forecasts_a_fold_as_training_with_its_members_would(walk: W
     tables, fitted = [], {}
     for fold in walk.folds(PARAMS):
         of_all = fit_forecaster(fold.training, PARAMS)
-        tables.append(members_table(walk.table, fold, of_all, of_all.members(fold.asked.rows)))
+        tables.append(members_table(walk.match_ids, fold, of_all, of_all.members(fold.asked.rows)))
         for pool in POOLS:
             fitted[fold.name, pool] = fit_forecaster(fold.training, PARAMS, pool).predict(fold.asked.rows)
     kept = folds_of(pa.concat_tables(tables))
