@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv),$(OWN_UV))
 RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 
-.PHONY: help demo stop up test check bench sync services clean
+.PHONY: help demo stop up test check bench bench-quality sync services clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ $(OWN_UV):
 sync: $(filter $(OWN_UV),$(UV)) ## install the locked environment into .venv
 	@$(UV) sync --quiet --locked
 
-services: ## install the services that the tests start (Debian packages; needs root once)
+services: ## install the services that the tests start (PostgreSQL by apt, MinIO built once with Go)
 	@tests/services/install.sh
 
 demo: sync ## real matches in, forecasts served on http://localhost:8080 (DEMO_UNTIL=2025-04-01, PORT=8080)
@@ -42,7 +42,11 @@ check: sync services ## what every commit passes: ruff, mypy, import rules, fast
 	@$(RUN) pytest -m 'not slow' -x
 
 bench: sync services ## measure, side by side in one run
-	@for measure in tests/measure/measure_*.py; do echo "== $$measure"; $(RUN) python -m $$(basename $$measure .py | sed "s/^/tests.measure./") || exit 1; done
+	@for measure in $(filter-out %measure_quality.py,$(wildcard tests/measure/measure_*.py)); do echo "== $$measure"; $(RUN) python -m $$(basename $$measure .py | sed "s/^/tests.measure./") || exit 1; done
+
+bench-quality: $(filter $(OWN_UV),$(UV)) ## our forecasts beside penaltyblog's and the close (QUALITY="--ours FILE.csv --from 2023-07-01")
+	@$(UV) sync --quiet --locked --group peers
+	@$(RUN) python -m tests.measure.measure_quality $(QUALITY)
 
 clean: ## remove what the demo stored and what the pipeline put out; your own database stays
 	@if [ -x .venv/bin/matchcast ]; then $(RUN) matchcast stop; fi
