@@ -193,7 +193,7 @@ def _unpack(files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
         contract=FeatureContract.from_json(files["features.json"].decode()),
         metrics=json.loads(files["metrics.json"]),
         manifest=manifest,
-        interval=None if interval is None else Interval(**interval),
+        interval=None if interval is None else Interval.from_dict(interval),
     )
 
 

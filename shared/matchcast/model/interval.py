@@ -1,14 +1,14 @@
 """How far a forecast may be off: an interval around each probability, as wide as the members disagree.
 
 The interval is symmetric in log-odds with half-width scale * sqrt(floor^2 + spread^2), where spread is the standard
-deviation of the members' log-odds under the pool's weights. Scale and floor are those of a normalised split-conformal
-interval (Papadopoulos et al. 2002; Lei et al. 2018) around a reference: closing odds without their margin, or, where too
-few matches have odds, each member against the pool of the others.
+deviation of the members' log-odds under the pool's weights. Scale and floor of each outcome are those of a normalised
+split-conformal interval (Papadopoulos et al. 2002; Lei et al. 2018) around a reference: closing odds without their margin,
+or, where too few matches have odds, each member against the pool of the others.
 """
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +60,13 @@ class Interval:
 
     Attributes:
         level: share of references that was to fall inside; reference: what they are.
-        scale, floor: as the module says; floor in log-odds.
+        scale, floor: as the module says, of home, draw, away; floor in log-odds.
         matches: calibrated on; coverage: share of references inside on `measured_on` other matches.
     """
 
     level: float
-    scale: float
-    floor: float
+    scale: tuple[float, float, float]
+    floor: tuple[float, float, float]
     reference: Reference
     matches: int
     coverage: float
@@ -79,9 +79,14 @@ class Interval:
         result: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.stack([middle - width, middle + width], axis=2)))
         return result
 
+    @staticmethod
+    def from_dict(content: dict[str, Any]) -> "Interval":
+        """Read what `dataclasses.asdict` gave, by way of JSON."""
+        return Interval(**(content | {name: tuple(content[name]) for name in ("scale", "floor")}))
+
 
 class _Misses(NamedTuple):
-    """Distances of references from the middle and spreads there, both in log-odds; `matches` they come from."""
+    """Distances of references from the middle and spreads there, log-odds of shape (k, 3); `matches` they come from."""
 
     distance: NDArray[np.float64]
     spread: NDArray[np.float64]
@@ -113,7 +118,8 @@ def calibrate_interval(
         fitted, measured = _from_members(calibration), _from_members(held_out)
     else:
         return None
-    scale, floor = _narrowest(fitted, level)
+    home, draw, away = (_narrowest(fitted.distance[:, i], fitted.spread[:, i], level) for i in range(3))
+    scale, floor = (home[0], draw[0], away[0]), (home[1], draw[1], away[1])
     inside = measured.distance <= scale * np.hypot(floor, measured.spread)
     return Interval(level, scale, floor, reference, fitted.matches, float(inside.mean()), measured.matches)
 
@@ -134,19 +140,19 @@ def _from_members(pool: Pool) -> _Misses:
         rest = Pool(pool.members[others], pool.weights[others] / pool.weights[others].sum(), pool.temperature)
         distances.append(np.abs(_logit(pool.members[left_out]) - rest.middle()))
         spreads.append(rest.spread())
-    return _Misses(np.stack(distances), np.stack(spreads), pool.members.shape[1])
+    return _Misses(np.concatenate(distances), np.concatenate(spreads), pool.members.shape[1])
 
 
 def _several(pool: Pool) -> bool:
     return int((pool.weights > 0.0).sum()) > 1
 
 
-def _narrowest(misses: _Misses, level: float) -> tuple[float, float]:
+def _narrowest(distance: NDArray[np.float64], spread: NDArray[np.float64], level: float) -> tuple[float, float]:
     """Scale and floor with the smallest mean width, scale at the conformal quantile."""
     best: tuple[float, float, float] | None = None
     for floor in FLOORS.tolist():
-        units = np.hypot(floor, misses.spread)
-        ratios = np.sort((misses.distance / units).ravel())
+        units = np.hypot(floor, spread)
+        ratios = np.sort(distance / units)
         scale = float(ratios[min(ceil((len(ratios) + 1) * level), len(ratios)) - 1])
         width = scale * float(units.mean())
         if best is None or width < best[0]:

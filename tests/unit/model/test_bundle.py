@@ -16,7 +16,7 @@ from matchcast.model.metrics import log_loss_each
 from matchcast.model.trees import Trees
 from tests.unit.model.trained import CONTRACT, PARAMS, trained, training_table
 
-INTERVAL = Interval(0.8, 1.5, 0.05, "closing odds", 900, 0.79, 300)
+INTERVAL = Interval(0.8, (1.5, 1.2, 1.4), (0.1, 0.05, 0.1), "closing odds", 900, 0.79, 300)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,11 @@ def forecasts(n: int, seed: int, doubt: float = 0.25) -> tuple[Pool, np.ndarray]
     return Pool(members, EVEN, 1.0), softmax(truth)
 
 
+def widths(interval: Interval, pool: Pool) -> np.ndarray:
+    """Half-widths in log-odds, shape (n, 3)."""
+    return np.asarray(np.array(interval.scale) * np.hypot(interval.floor, pool.spread()))
+
+
 def unpriced(n: int) -> np.ndarray:
     return np.full((n, 3), np.nan)
 
@@ -44,14 +49,14 @@ def test_the_share_that_was_asked_for_falls_inside_on_matches_not_calibrated_on(
 
 
 def test_a_higher_level_or_more_doubt_takes_a_wider_interval() -> None:
-    def width(found: Interval, doubt: float) -> float:
-        return float(found.scale * np.hypot(found.floor, forecasts(500, 3, doubt)[0].spread()).mean())
+    def mean_width(found: Interval, doubt: float) -> float:
+        return float(widths(found, forecasts(500, 3, doubt)[0]).mean())
 
-    assert width(calibrated(0.5), 0.25) < width(calibrated(0.8), 0.25) < width(calibrated(0.95), 0.25)
-    assert width(calibrated(doubt=0.1), 0.1) < width(calibrated(doubt=0.4), 0.4)
+    assert mean_width(calibrated(0.5), 0.25) < mean_width(calibrated(0.8), 0.25) < mean_width(calibrated(0.95), 0.25)
+    assert mean_width(calibrated(doubt=0.1), 0.1) < mean_width(calibrated(doubt=0.4), 0.4)
 
 
-def test_where_disagreement_tells_nothing_the_interval_has_one_width() -> None:
+def test_where_disagreement_tells_nothing_the_interval_has_about_one_width() -> None:
     """The reference is off by as much whether members agree or not, so the floor outweighs their spread."""
     generator = np.random.default_rng(5)
 
@@ -61,8 +66,28 @@ def test_where_disagreement_tells_nothing_the_interval_has_one_width() -> None:
 
     found = calibrate_interval(*part(1500), *part(1500))
     assert found is not None
-    assert found.floor > 10 * float(part(200)[0].spread().mean())
+    half = widths(found, part(200)[0])
+    assert (half.std(axis=0) < 0.1 * half.mean(axis=0)).all()
     assert found.coverage == pytest.approx(0.8, abs=0.03)
+
+
+def test_each_outcome_has_an_interval_of_its_own() -> None:
+    """References that are surer of draws than of the other two leave draws the narrowest interval."""
+    generator = np.random.default_rng(15)
+
+    def part(seed: int) -> tuple[Pool, np.ndarray]:
+        pool, _ = forecasts(2000, seed)
+        logits = pool.middle() + generator.normal(0, [0.3, 0.05, 0.2], size=(2000, 3))
+        return pool, 1 / (1 + np.exp(-logits))
+
+    calibration, held = part(16), part(17)
+    found = calibrate_interval(*calibration, *held)
+    assert found is not None
+    width = widths(found, held[0])
+    inside = np.abs(np.log(held[1] / (1 - held[1])) - held[0].middle()) <= width
+    assert inside.mean(axis=0) == pytest.approx(np.full(3, 0.8), abs=0.03)
+    home, draw, away = width.mean(axis=0)
+    assert draw < away < home
 
 
 def test_members_stand_in_where_fewer_than_500_matches_have_odds() -> None:
@@ -105,7 +130,7 @@ def test_members_without_weight_do_not_widen_the_interval() -> None:
 @given(st.floats(0.1, 5), st.floats(0.01, 1), st.integers(0, 1400))
 def test_bounds_hold_the_forecast_and_are_probabilities(scale: float, floor: float, at: int) -> None:
     forecaster, rows = trained().forecaster, training_table().rows[at : at + 20]
-    interval = Interval(0.8, scale, floor, "closing odds", 500, 0.8, 500)
+    interval = Interval(0.8, (scale,) * 3, (floor, 0.2, floor), "closing odds", 500, 0.8, 500)
     bounds, probs = interval.bounds(forecaster, rows), forecaster.predict(rows)
     assert bounds.shape == (20, 3, 2)
     assert (bounds[:, :, 0] > 0).all()
