@@ -1,7 +1,7 @@
 """Stage: every model alone and the pool of the members, on the same walk-forward folds, beside the market."""
 
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from matchcast.model.fit import FitParams, Fitted, fit_forecaster
-from matchcast.model.forecaster import MEMBERS
+from matchcast.model.forecaster import MEMBERS, log_pool
 from matchcast.model.market import power_probabilities
 from matchcast.model.metrics import Outcomes, Probs, base_rates, score
 from pipeline.evaluation import differences
@@ -24,7 +24,17 @@ from pipeline.walk_forward import MEMBER_COLUMNS, Fold, read_walk
 
 MODEL_OF: Final = {"trees": "xgboost", "linear": "logistic_regression", "goals": "dixon_coles"}
 POOL: Final = "pool"
-SCORES: Final = ("log_loss", "rps", "ece", "accuracy")
+SCORES: Final = ("log_loss", "rps", "ece", "accuracy", "matches")
+
+
+class FoldForecasts(NamedTuple):
+    """One fold forecast: its matches' positions in the training part, what happened, probabilities (n, 3) by model."""
+
+    name: str
+    rows: NDArray[np.int64]
+    outcomes: Outcomes
+    models: dict[str, Probs]
+    members: pa.Table
 
 
 def main() -> None:
@@ -32,62 +42,65 @@ def main() -> None:
     params = read_params()
     fit_params, fit_time = tuned_params(params), FitTime()
     walk = read_walk()
-    names: list[str] = []
-    outcomes: list[Outcomes] = []
-    forecasts: list[dict[str, Probs]] = []
-    rows: list[NDArray[np.int64]] = []
-    members: list[pa.Table] = []
+    folds = []
     for fold in walk.folds(fit_params):
-        fitted = fit_forecaster(fold.training, fit_params, callbacks=[fit_time])
-        of_members = fitted.members(fold.asked.rows)
-        forecasts.append(
-            {
-                "base_rate": np.tile(base_rates(fold.training.outcomes), (len(fold.asked), 1)),
-                "hist_gradient_boosting": hist_forecasts(
-                    fold, params.classification.hist_gradient_boosting, fit_params
-                ),
-                **{MODEL_OF[member]: of_members[i] for i, member in enumerate(MEMBERS)},
-                POOL: fitted.predict(fold.asked.rows),
-            }
-        )
-        names.append(fold.name)
-        outcomes.append(fold.asked.outcomes)
-        rows.append(fold.asked_rows)
-        members.append(members_table(walk.match_ids, fold, fitted, of_members))
-        say(f"fold from {fold.name}: log loss {score(forecasts[-1][POOL], fold.asked.outcomes).log_loss:.4f}")
-    write_parquet(MEMBERS_OUT_OF_FOLD, pa.concat_tables(members))
+        knobs = params.classification.hist_gradient_boosting
+        folds.append(forecast(fold, walk.match_ids, knobs, fit_params, fit_time))
+        say(f"fold from {fold.name}: log loss {score(folds[-1].models[POOL], fold.asked.outcomes).log_loss:.4f}")
+    write_parquet(MEMBERS_OUT_OF_FOLD, pa.concat_tables([fold.members for fold in folds]))
 
-    everything = {model: np.concatenate([fold[model] for fold in forecasts]) for model in forecasts[0]}
-    odds = matrix(read_parquet(TRAIN_ODDS), ODDS_COLUMNS)[np.concatenate(rows)]
-    report = compare(everything, np.concatenate(outcomes), odds)
-    by_fold = [
-        {model: asdict(score(probs, happened)) for model, probs in fold.items()}
-        for fold, happened in zip(forecasts, outcomes, strict=True)
-    ]
-    report["folds"] = {
-        name: {model: {each: scores[each] for each in SCORES} for model, scores in fold.items()}
-        for name, fold in zip(names, by_fold, strict=True)
+    models = list(folds[0].models)
+    odds = matrix(read_parquet(TRAIN_ODDS), ODDS_COLUMNS)[np.concatenate([fold.rows for fold in folds])]
+    report = compare(
+        {model: np.concatenate([fold.models[model] for fold in folds]) for model in models},
+        np.concatenate([fold.outcomes for fold in folds]),
+        odds,
+    )
+    of_folds = {
+        fold.name: {model: asdict(score(probs, fold.outcomes)) for model, probs in fold.models.items()}
+        for fold in folds
     }
-    write_json(CLASSIFICATION_METRICS, report)
+    write_json(CLASSIFICATION_METRICS, report | {"folds": of_folds})
     write_csv(
         MODELS_BY_FOLD,
-        ["fold", *everything],
-        [(name, *(scores["log_loss"] for scores in fold.values())) for name, fold in zip(names, by_fold, strict=True)],
+        ["fold", *models],
+        [(name, *(scores[model]["log_loss"] for model in models)) for name, scores in of_folds.items()],
     )
+    unlike_itself = {"log_loss": {"mean": 0.0, "standard_error": 0.0}}
     write_csv(
         MODELS,
-        ["model", "matches", *SCORES, "log_loss_minus_pool", "standard_error"],
+        ["model", "log_loss_minus_pool", "standard_error", *SCORES],
         [
             (
                 model,
-                *(report[model][each] for each in ("matches", *SCORES)),
-                *report[model].get("minus_pool", {}).get("log_loss", {"mean": 0.0, "standard_error": 0.0}).values(),
+                *report[model].get("minus_pool", unlike_itself)["log_loss"].values(),
+                *(report[model][each] for each in SCORES),
             )
-            for model in everything
+            for model in models
         ],
     )
-    say(", ".join(f"{model} {report[model]['log_loss']:.4f}" for model in everything))
+    say(", ".join(f"{model} {report[model]['log_loss']:.4f}" for model in models))
     say(str(fit_time))
+
+
+def forecast(
+    fold: Fold, match_ids: NDArray[np.int64], knobs: HistGradientBoosting, params: FitParams, fit_time: FitTime
+) -> FoldForecasts:
+    """Train every model before the fold and ask it about the fold's matches.
+
+    Args:
+        match_ids: of the training part.
+    """
+    fitted = fit_forecaster(fold.training, params, callbacks=[fit_time])
+    members = fitted.members(fold.asked.rows)
+    models = {
+        "base_rate": np.tile(base_rates(fold.training.outcomes), (len(fold.asked), 1)),
+        "hist_gradient_boosting": hist_forecasts(fold, knobs, params),
+        **{MODEL_OF[member]: probs for member, probs in zip(MEMBERS, members, strict=True)},
+        POOL: log_pool(members, fitted.forecaster.weights, fitted.forecaster.temperature),
+    }
+    table = members_table(match_ids, fold, fitted, members)
+    return FoldForecasts(fold.name, fold.asked_rows, fold.asked.outcomes, models, table)
 
 
 def hist_forecasts(fold: Fold, knobs: HistGradientBoosting, params: FitParams) -> Probs:
