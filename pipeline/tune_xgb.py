@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,8 +16,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from matchcast.errors import BadInput
+from matchcast.model import fit
 from matchcast.model.fit import FitParams
 from matchcast.model.metrics import log_loss_each
+from pipeline import walk_forward
 from pipeline.files import write_csv, write_json
 from pipeline.params import SearchSpace, read_params
 from pipeline.paths import BEST_KNOBS, FOLDS, STUDY, TRAIN, TUNING_HISTORY
@@ -25,6 +28,8 @@ from pipeline.training import FitTime, with_knobs
 from pipeline.walk_forward import Walk, read_walk, trees_forecasts
 
 BY_LOGARITHM: Final = ("eta", "min_child_weight", "reg_lambda")
+CODE: Final = (Path(fit.__file__), Path(walk_forward.__file__))
+"""Other code, other losses: what was tried with it does not count."""
 
 Knobs = dict[str, Any]
 
@@ -126,7 +131,7 @@ def problem(params: FitParams, space: SearchSpace) -> str:
     """Name of the study: a hash over all that decides what a trial's loss is and which trial comes next."""
     told = [asdict(params), space.model_dump(), xgb.__version__, optuna.__version__]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    for file in (TRAIN, FOLDS):
+    for file in (TRAIN, FOLDS, *CODE):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
