@@ -42,7 +42,7 @@ from pipeline.market import market_columns, opening_odds
 from pipeline.match_table import feature_rows, floats, match_columns
 from pipeline.params import FeaturesGate, read_params
 from pipeline.paths import CONTRACT as CONTRACT_FILE
-from pipeline.paths import FEATURES_FINISHED, HOLDOUT, TRAIN
+from pipeline.paths import FEATURES_FINISHED, FINISHED, HOLDOUT, TRAIN
 from pipeline.preprocessing import sort_out
 from pipeline.profiles import composed
 from pipeline.training import training_of
@@ -225,6 +225,7 @@ def test_matches_without_prices_are_neither_learnt_from_nor_forecast_but_the_fol
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(composed("test"))
+    write_parquet(FINISHED, made.finished)
     write_parquet(FEATURES_FINISHED, market)
     write_bytes(CONTRACT_FILE, CONTRACT.to_json().encode())
     split_data.main()
