@@ -16,12 +16,13 @@ from matchcast.domain.competitions import BIG_FIVE, COMPETITION_BY_ID
 from matchcast.domain.match import RejectedRow, SourceMatch
 from matchcast.errors import BadInput, BadSource, UnknownTournament
 from matchcast.model.fit import FitParams
+from matchcast.model.forecaster import MEMBERS
 from matchcast.usecases.backtest import Backtest, MatchTable, Retrain, backtest, compare, table_of
 from pipeline.params import Params, read_params
 
 COLUMNS = (
     "date", "tournament", "home_team", "away_team", "home_prob", "draw_prob", "away_prob", "as_of",
-    "model_trained_until",
+    "model_trained_until", *(f"{member}_{side}_prob" for member in MEMBERS for side in ("home", "draw", "away")),
 )  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def write_forecasts(result: Backtest, output: Path) -> None:
                 kickoff = datetime.fromtimestamp(int(result.matches.kickoff[i]), UTC)
                 writer.writerow(
                     [kickoff.date(), tournament, home, away, *(f"{p:.12f}" for p in result.probs[i]),
-                     as_of.strftime("%Y-%m-%dT%H:%M:%SZ"), until]
+                     as_of.strftime("%Y-%m-%dT%H:%M:%SZ"), until, *(f"{p:.12f}" for p in result.members[:, i].ravel())]
                 )  # fmt: skip
         draft.replace(output)
     finally:

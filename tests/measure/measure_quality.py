@@ -63,7 +63,7 @@ def measure(arguments: argparse.Namespace, console: "Console") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     ours = _ours(arguments.ours, table, window, params, folder, console)
     peers = _peers(arguments.peers, table, window, folder, console)
-    forecasts: dict[str, Probs] = {OURS: ours, **peers}
+    forecasts: dict[str, Probs] = {**ours, **peers}
     priced = bool((wanted & ~np.isnan(table.close[:, 0])).any())
     if priced:
         forecasts |= {CLOSE: table.close, CLOSE_SHIN: shin_probabilities(table.closing_odds)}
@@ -101,7 +101,7 @@ def _peers(
 
 def _ours(
     given: Path | None, table: "MatchTable", window: "Window", params: "Params", folder: Path, console: "Console"
-) -> "Probs":
+) -> "dict[str, Probs]":
     from commands.backtest_report import walk_forward, write_forecasts
     from matchcast.errors import BadInput
     from matchcast.usecases.backtest import Retrain
@@ -114,7 +114,7 @@ def _ours(
     forecasts = read_forecasts(given, "--ours", table, window.wanted(table.columns))
     if OURS not in forecasts:
         raise BadInput(f"--ours {given}: not written by `matchcast backtest --output`", "ours")
-    return forecasts[OURS]
+    return forecasts
 
 
 def _shown(found: "Sequence[Standing]", reference: str, title: str) -> "Table":

@@ -15,6 +15,7 @@ from matchcast.features.columns import STAT_NAMES, MatchColumns, columns_of, sec
 from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
 from matchcast.model.fit import FitParams, Training, fit_forecaster
+from matchcast.model.forecaster import MEMBERS, log_pool
 from matchcast.model.market import market_log_odds, power_probabilities
 from matchcast.model.metrics import (
     PairedDifference,
@@ -46,6 +47,7 @@ class Backtest:
         matches: the forecast matches.
         names: home and away team as the source writes them, a pair a match.
         probs: shape (n, 3).
+        members: each member's own probabilities, shape (3, n, 3), in the order of `model.forecaster.MEMBERS`.
         as_of: seconds since 1970; midnight UTC of each match's day.
         trained_until: seconds since 1970, the day of the last match the model was trained on.
         base: shape (n, 3), base rates of the training matches.
@@ -55,6 +57,7 @@ class Backtest:
     matches: MatchColumns
     names: Sequence[tuple[str, str]]
     probs: NDArray[np.float64]
+    members: NDArray[np.float64]
     as_of: NDArray[np.int64]
     trained_until: NDArray[np.int64]
     base: NDArray[np.float64]
@@ -163,6 +166,7 @@ def backtest(
     training = Training(rows, contract.names, outcomes, goals, day)
     n = len(columns)
     probs, base = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
+    members = np.full((len(MEMBERS), n, 3), np.nan)
     trained_until = np.zeros(n, dtype=np.int64)
     days = retraining_days(start, end, retrain)
     for number, (begin, stop) in enumerate(zip(days, [*days[1:], end + timedelta(days=1)], strict=True), start=1):
@@ -177,7 +181,8 @@ def backtest(
             fitted = fit_forecaster(training.take(known), params)
         except ValueError as error:
             raise BadInput(f"cannot train before {begin}: {error}", field="from") from error
-        probs[here] = fitted.predict(rows[here])
+        members[:, here] = fitted.members(rows[here])
+        probs[here] = log_pool(members[:, here], fitted.forecaster.weights, fitted.forecaster.temperature)
         base[here] = base_rates(outcomes[known])
         trained_until[here] = day[known].max()
     order = np.flatnonzero(wanted)
@@ -188,6 +193,7 @@ def backtest(
         matches=columns.take(order),
         names=[table.names[i] for i in order.tolist()],
         probs=probs[order],
+        members=members[:, order],
         as_of=day[order],
         trained_until=trained_until[order],
         base=base[order],

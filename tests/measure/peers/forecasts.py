@@ -164,7 +164,9 @@ def _names(header: Sequence[str]) -> dict[str, tuple[str, ...]]:
     if not set(KEY) <= set(header):
         return {}
     if {f"{side}_prob" for side in SIDES} <= set(header):
-        return {"ours": tuple(f"{side}_prob" for side in SIDES)}
+        members = [column.removesuffix("_home_prob") for column in header if column.endswith("_home_prob")]
+        of_members = {f"ours, {member} alone": tuple(f"{member}_{side}_prob" for side in SIDES) for member in members}
+        return {"ours": tuple(f"{side}_prob" for side in SIDES), **of_members}
     names = [column.removesuffix(": home") for column in header if column.endswith(": home")]
     return {name: tuple(f"{name}: {side}" for side in SIDES) for name in names}
 

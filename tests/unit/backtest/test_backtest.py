@@ -17,6 +17,7 @@ from matchcast.domain.match import MatchStatus, Odds, OddsMoment, SourceMatch
 from matchcast.errors import BadInput
 from matchcast.features.contract import choose
 from matchcast.model.fit import FitParams
+from matchcast.model.forecaster import MEMBERS
 from matchcast.usecases.backtest import Backtest, Retrain, backtest, compare, retraining_days, table_of
 
 PARAMS_FILE = Path(__file__).parents[3] / "params.yaml"
@@ -194,9 +195,11 @@ def test_the_command_writes_a_line_a_match(season_file: Path, params_file: Path,
     assert len(written) == TEAMS * (TEAMS - 1)
     assert list(written[0]) == [
         "date", "tournament", "home_team", "away_team", "home_prob", "draw_prob", "away_prob", "as_of",
-        "model_trained_until",
+        "model_trained_until", *(f"{member}_{side}_prob" for member in MEMBERS for side in ("home", "draw", "away")),
     ]  # fmt: skip
     for line in written:
+        members = [[float(line[f"{member}_{side}_prob"]) for side in ("home", "draw", "away")] for member in MEMBERS]
+        assert [sum(member) for member in members] == pytest.approx([1.0] * len(MEMBERS))
         assert sum(float(line[f"{side}_prob"]) for side in ("home", "draw", "away")) == pytest.approx(1.0)
         assert line["model_trained_until"] < line["date"] == line["as_of"][:10]
     assert "closing odds" in done.output
