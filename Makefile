@@ -10,7 +10,7 @@ export UV_COMPILE_BYTECODE = 1
 .PHONY: help demo stop up test check bench bench-quality sync services clean
 
 help: ## say what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(OWN_UV):
 	@$(PYTHON) -m venv .tools
