@@ -1,5 +1,7 @@
 """GET /predict/{match_id}, GET /predict/ and GET /matches/."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,14 @@ def walk(client: httpx.Client, path: str | None) -> list[dict[str, Any]]:
         items += body["items"]
         path = body["next"]
     return items
+
+
+def test_starting_loads_no_numeric_library() -> None:
+    """A cold start waits for every import; a lookup reads what was computed before."""
+    script = "import sys, functions.lookup.main; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "matchcast" in loaded
+    assert not {"numpy", "scipy", "pandas", "pyarrow", "sklearn", "xgboost", "numba", "mlflow"} & set(loaded)
 
 
 def test_the_current_forecast_is_shown_as_the_batch_made_it(lookup: httpx.Client) -> None:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities
 from matchcast.domain.match import MatchStatus, Outcome
 from matchcast.ports import MatchRecord, StateSnapshot
-from matchcast.usecases.value import fair_odds
 
 if TYPE_CHECKING:
     from matchcast.model.explain import Explanation
@@ -230,6 +229,8 @@ def forecast_reply(
 
 def fair_odds_reply(probabilities: Probabilities) -> FairOddsReply:
     """The answer that shows a forecast as prices."""
+    from matchcast.usecases.value import fair_odds
+
     return FairOddsReply(**fair_odds(probabilities)._asdict())
 
 
