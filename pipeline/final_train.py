@@ -76,12 +76,14 @@ def main() -> None:
 
     manifest = read_json(RAW_MANIFEST)
     identity = training_identity(manifest, params, code_revision(environment()))
+    golden = holdout_rows[np.linspace(0, len(holdout_rows) - 1, min(GOLDEN_ROWS, len(holdout_rows))).astype(np.int64)]
     files = pack_bundle(
         served.forecaster,
         bytes(served.booster.save_raw("ubj")),
         contract,
         {f"holdout_{name}": report["model"][name] for name in HEADLINE if name in report["model"]},
-        holdout_rows[np.linspace(0, len(holdout_rows) - 1, min(GOLDEN_ROWS, len(holdout_rows))).astype(np.int64)],
+        golden,
+        served.predict(golden),
         run_id=run_name(identity),
         trained_from=_day(everything, np.min),
         trained_until=_day(everything, np.max),

@@ -186,7 +186,7 @@ def bundle_files(seed: int, later: bool = False) -> dict[str, bytes]:
     )
     written = LaterContract(contract().features, contract().code_hash) if later else contract()
     return pack_bundle(
-        forecaster, b"not served", written, {"log_loss": 1.0}, rows[:5],
+        forecaster, b"not served", written, {"log_loss": 1.0}, rows[:5], forecaster.predict(rows[:5]),
         run_id=f"run{seed}", trained_from="2023-08-10", trained_until="2025-02-28", data_version="d1",
         code_revision="c1", params_hash="p1", created_at="2025-03-01T00:00:00+00:00",
         interval=None if seed == 2 else Interval(0.8, (1.5, 1.2, 1.4), (0.1, 0.05, 0.1), "closing odds", 900, 0.78, 300),

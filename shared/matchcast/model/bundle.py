@@ -98,6 +98,7 @@ def pack_bundle(
     contract: FeatureContract,
     metrics: Mapping[str, float],
     golden_rows: NDArray[np.float32],
+    golden_probabilities: NDArray[np.float64],
     *,
     run_id: str,
     trained_from: str,
@@ -108,7 +109,13 @@ def pack_bundle(
     created_at: str,
     interval: Interval | None = None,
 ) -> dict[str, bytes]:
-    """All files of a bundle by name; equal inputs give equal bytes, but for what the caller passes as time and run."""
+    """All files of a bundle by name; equal inputs give equal bytes, but for what the caller passes as time and run.
+
+    Args:
+        golden_rows: shape (n, features), at least one.
+        golden_probabilities: shape (n, 3), what the library that trained the model makes of them; `load_bundle` refuses a
+            bundle whose plain data give anything else.
+    """
     files = {
         "model.ubj": model_ubj,
         "trees.npz": forecaster.trees.to_bytes(),
@@ -126,7 +133,7 @@ def pack_bundle(
         "golden.json": json.dumps(
             {
                 "rows": [[None if np.isnan(x) else float(x) for x in row] for row in golden_rows],
-                "probabilities": forecaster.predict(golden_rows).tolist(),
+                "probabilities": golden_probabilities.tolist(),
             }
         ).encode(),
     }
@@ -172,7 +179,7 @@ def load_bundle(files: Mapping[str, bytes]) -> Bundle:
         raise BundleBroken(
             f"model bundle {manifest.version} is of a form this code does not know ({error}): {remedy}"
         ) from error
-    if len(rows) == 0 or rows.shape != (len(expected), len(bundle.contract.features)):
+    if len(rows) == 0 or rows.shape != (len(expected), len(bundle.contract.features)) or expected.shape[1:] != (3,):
         raise BundleBroken(f"golden.json of model bundle {manifest.version} does not fit its features: {remedy}")
     if not bool(np.all(np.abs(reproduced - expected) <= GOLDEN_TOLERANCE)):
         raise BundleBroken(f"model bundle {manifest.version} does not reproduce its golden rows: {remedy}")

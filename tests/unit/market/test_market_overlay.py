@@ -125,8 +125,9 @@ def bundle_files(finished: pa.Table, future: pa.Table) -> dict[str, bytes]:
     table, _ = feature_tables(finished, future, CONTRACT, AS_OF)
     table = table.filter(pa.array(CONTRACT.readable(feature_rows(table, CONTRACT))))
     fitted = fit_forecaster(training_of(table, CONTRACT), quick_params())
+    golden = feature_rows(table, CONTRACT)[:5]
     return pack_bundle(
-        fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {}, feature_rows(table, CONTRACT)[:5],
+        fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {}, golden, fitted.predict(golden),
         run_id="r", trained_from="2019-08-10", trained_until="2025-02-07", data_version="d", code_revision="c1",
         params_hash="p", created_at=NOW.isoformat(),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Training, the plain-data twin of the trained model, and the bundle's proofs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from matchcast.errors import BundleBroken
 from matchcast.model.bundle import load_bundle, pack_bundle
 from matchcast.model.fit import Fitted, booster_margins, fit_forecaster
-from matchcast.model.forecaster import log_pool
+from matchcast.model.forecaster import Forecaster, log_pool
 from matchcast.model.interval import Interval
 from matchcast.model.metrics import log_loss_each
 from matchcast.model.trees import Trees
@@ -26,11 +27,16 @@ def fitted() -> Fitted:
 
 @pytest.fixture(scope="module")
 def files(fitted: Fitted) -> dict[str, bytes]:
-    rows = training_table().rows
+    return packed(fitted, fitted.forecaster)
+
+
+def packed(fitted: Fitted, served: Forecaster) -> dict[str, bytes]:
+    """The bundle of a forecaster, with what training made of the golden rows."""
+    rows = training_table().rows[:8]
     return pack_bundle(
-        fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
-        trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
-        created_at="2024-01-02T00:00:00Z", interval=INTERVAL,
+        served, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows, fitted.predict(rows),
+        run_id="run", trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c",
+        params_hash="p", created_at="2024-01-02T00:00:00Z", interval=INTERVAL,
     )  # fmt: skip
 
 
@@ -81,13 +87,7 @@ def test_a_bundle_gives_back_what_was_trained(fitted: Fitted, files: dict[str, b
 
 
 def test_equal_inputs_give_equal_bundles(fitted: Fitted, files: dict[str, bytes]) -> None:
-    rows = training_table().rows
-    again = pack_bundle(
-        fitted.forecaster, bytes(fitted.booster.save_raw("ubj")), CONTRACT, {"log_loss": 0.9}, rows[:8], run_id="run",
-        trained_from="2020-01-01", trained_until="2024-01-01", data_version="d", code_revision="c", params_hash="p",
-        created_at="2024-01-02T00:00:00Z", interval=INTERVAL,
-    )  # fmt: skip
-    assert again == files
+    assert packed(fitted, fitted.forecaster) == files
 
 
 @pytest.mark.parametrize("name", ["trees.npz", "linear.json", "goals.json", "calibration.json", "interval.json",
@@ -109,21 +109,15 @@ def test_a_missing_file_is_named(files: dict[str, bytes], name: str) -> None:
         load_bundle({k: v for k, v in files.items() if k != name})
 
 
-def test_golden_rows_that_do_not_come_out_are_refused(fitted: Fitted) -> None:
-    """Hashes may all be right: a bundle whose model gives other probabilities than it promised is not served."""
-    rows = training_table().rows
-
-    class Promising(type(fitted.forecaster)):  # type: ignore[misc]
-        def predict(self, rows: np.ndarray) -> np.ndarray:
-            return np.tile([0.2, 0.3, 0.5], (len(rows), 1))
-
-    parts = fitted.forecaster
-    packed = pack_bundle(
-        Promising(parts.trees, parts.linear, parts.goals, parts.weights, parts.temperature), b"", CONTRACT, {}, rows[:4],
-        run_id="r", trained_from="", trained_until="", data_version="", code_revision="", params_hash="", created_at="",
-    )  # fmt: skip
+def test_plain_trees_that_are_not_xgboosts_are_refused(fitted: Fitted) -> None:
+    """Every hash is right and one leaf is off: the golden rows are XGBoost's word, not the plain trees' own."""
+    trees = fitted.forecaster.trees
+    leaves = np.flatnonzero(trees.left == np.arange(len(trees.left)))
+    value = trees.value.copy()
+    value[leaves[trees.cover[leaves].argmax()]] += np.float32(1e-3)
+    altered = replace(fitted.forecaster, trees=replace(trees, value=value))
     with pytest.raises(BundleBroken, match="golden rows"):
-        load_bundle(packed)
+        load_bundle(packed(fitted, altered))
 
 
 def test_trees_hold_nothing_executable(fitted: Fitted) -> None:
