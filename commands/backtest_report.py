@@ -77,7 +77,7 @@ def walk_forward(
         return backtest(
             table,
             params.features.contract(),
-            FitParams.of(params.model),
+            FitParams.of(params.model.model_dump()),
             first_day=params.split.first_day,
             start=start,
             end=end,

@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -49,6 +49,48 @@ class Split(_Section):
     holdout_from: date | None
     holdout_days: int = Field(ge=1)
     folds: int = Field(ge=1)
+
+
+class Trees(_Section):
+    """As `model.fit.TreeParams`."""
+
+    max_depth: int = Field(ge=1)
+    eta: float = Field(gt=0, le=1)
+    subsample: float = Field(gt=0, le=1)
+    colsample_bytree: float = Field(gt=0, le=1)
+    min_child_weight: float = Field(ge=0)
+    reg_lambda: float = Field(ge=0)
+    max_rounds: int = Field(ge=1)
+    early_stopping_rounds: int = Field(ge=1)
+
+
+class Linear(_Section):
+    """As `model.fit.LinearParams`."""
+
+    c: float = Field(gt=0)
+    seasons: float = Field(gt=0)
+    clip: float = Field(gt=0)
+
+
+class Goals(_Section):
+    """As `model.fit.GoalsParams`."""
+
+    penalty: float = Field(ge=0)
+    seasons: float = Field(gt=0)
+    clip: float = Field(gt=0)
+    most_goals: int = Field(ge=1)
+
+
+class Model(_Section):
+    """As `model.fit.FitParams`, which takes what `model_dump` gives."""
+
+    seed: int = Field(ge=0)
+    trees: Trees
+    linear: Linear
+    goals: Goals
+    validation_days: int = Field(ge=1)
+    prior_matches: float = Field(ge=0)
+    threads: int = Field(ge=1)
 
 
 class SearchSpace(_Section):
@@ -153,11 +195,11 @@ class Registry(_Section):
 
 
 class Params(_Section):
-    """The whole file; `model` is what `model.fit.FitParams.of` takes."""
+    """The whole file."""
 
     features: Features
     split: Split
-    model: dict[str, Any]
+    model: Model
     tuning: Tuning
     classification: Classification
     ablation: Ablation

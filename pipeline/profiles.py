@@ -13,12 +13,19 @@ from pipeline.files import write_bytes
 from pipeline.params import PARAMS
 from pipeline.stage import run_stage, say
 
+PIPELINE: Final = Path("dvc.yaml")
 CONF: Final = Path(__file__).with_name("conf")
 
 
 def main() -> None:
-    """Write params.yaml for the profile named on the command line, or for the default one."""
+    """Write params.yaml for the profile named on the command line, or for the default one.
+
+    Raises:
+        BadInput: this is not the folder of the pipeline, or there is no such profile.
+    """
     profile = sys.argv[1] if len(sys.argv) > 1 else None
+    if not PIPELINE.exists():
+        raise BadInput(f"{PARAMS} belongs beside {PIPELINE}, which is not here: run this in the project's folder", "params")
     write_bytes(PARAMS, composed(profile).encode())
     say(f"{PARAMS}: profile {profile or 'by default'}; `dvc repro` runs it")
 

@@ -35,7 +35,7 @@ class MembersInFold(NamedTuple):
 
 def main() -> None:
     """Read data/walk_forward, write data/selection."""
-    prior_matches = FitParams.of(read_params().model).prior_matches
+    prior_matches = read_params().model.prior_matches
     table = read_parquet(MEMBERS_OUT_OF_FOLD)
     folds = folds_of(table)
     outcomes = np.concatenate([fold.outcomes for fold in folds])

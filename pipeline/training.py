@@ -29,7 +29,7 @@ def training_of(table: pa.Table, contract: FeatureContract) -> Training:
 
 def tuned_params(params: Params) -> FitParams:
     """params.yaml's knobs, the trees' ones as data/tuning has them."""
-    return with_knobs(FitParams.of(params.model), read_json(BEST_KNOBS)["knobs"])
+    return with_knobs(FitParams.of(params.model.model_dump()), read_json(BEST_KNOBS)["knobs"])
 
 
 def with_knobs(params: FitParams, knobs: dict[str, Any]) -> FitParams:

@@ -44,7 +44,7 @@ class Trial(NamedTuple):
 def main() -> None:
     """Read data/splits, write data/tuning; with 0 trials the knobs are params.yaml's own."""
     params = read_params()
-    own, tuning, fit_time = FitParams.of(params.model), params.tuning, FitTime()
+    own, tuning, fit_time = FitParams.of(params.model.model_dump()), params.tuning, FitTime()
     knobs = {name: getattr(own.trees, name) for name in SearchSpace.model_fields}
     trials: list[Trial] = []
     if tuning.trials:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from matchcast.errors import BadInput
 from matchcast.model.fit import FitParams
 from pipeline.params import read_params
-from pipeline.profiles import CONF, composed, profiles
+from pipeline.profiles import CONF, composed, main, profiles
 from tests.pipeline import league
 from tests.pipeline.project import ROOT, Project, make_project, under_git
 
@@ -29,7 +29,7 @@ def test_there_are_profiles_for_the_demo_the_tests_and_production() -> None:
 def test_each_profile_gives_knobs_that_the_stages_accept(profile: str, tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(composed(profile))
-    FitParams.of(read_params(file).model)
+    FitParams.of(read_params(file).model.model_dump())
 
 
 @pytest.mark.parametrize("profile", profiles())
@@ -41,6 +41,16 @@ def test_a_profile_changes_only_knobs_that_exist(profile: str) -> None:
 def test_an_unknown_profile_is_refused_and_the_known_ones_are_named() -> None:
     with pytest.raises(BadInput, match=r"no profile 'large': take one of demo, .*prod.*, test"):
         composed("large")
+
+
+def test_a_folder_without_the_pipeline_is_refused_and_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["profiles", "prod"])
+    with pytest.raises(BadInput, match=r"beside dvc.yaml, which is not here"):
+        main()
+    assert list(tmp_path.iterdir()) == []
 
 
 def knobs(section: Any, prefix: str = "") -> set[str]:

@@ -181,6 +181,11 @@ def test_reading_what_no_stage_wrote_says_to_run_the_pipeline(tmp_path: Path) ->
         ("features", {"families": ["elo", "astrology"]}, "astrology"),
         ("gates", {"raw": {"first_day": "yesterday", "horizon_days": 3}}, "gates.raw.first_day"),
         ("registry", {"model": ""}, "registry.model"),
+        ("model", {"threads": 0}, "model.threads"),
+        ("model", {"trees": {"max_depth": 3}}, "model.trees.eta: Field required"),
+        ("model", {"linear": {"c": "abc", "seasons": 8, "clip": 5}}, "model.linear.c"),
+        ("model", {"goals": {"penalty": 1, "seasons": 0, "clip": 5, "most_goals": 8}}, "model.goals.seasons"),
+        ("model", {"depth": 3}, "model.depth"),
     ],
 )
 def test_a_wrong_knob_is_named(tmp_path: Path, section: str, change: dict[str, object], named: str) -> None:
@@ -197,7 +202,7 @@ def test_a_wrong_knob_is_named(tmp_path: Path, section: str, change: dict[str, o
 def test_params_that_do_not_train_leave_the_params_hash_alone() -> None:
     params = read_params(ROOT / "params.yaml")
     other = params.model_copy(update={"registry": params.registry.model_copy(update={"reference_rows": 7})})
-    retrained = params.model_copy(update={"model": params.model | {"seed": 1}})
+    retrained = params.model_copy(update={"model": params.model.model_copy(update={"seed": 1})})
     assert params.hash == other.hash != retrained.hash
 
 

@@ -217,7 +217,7 @@ def test_a_space_whose_ends_are_swapped_is_refused() -> None:
 
 def test_the_committed_knobs_lie_inside_the_committed_space() -> None:
     params = read_params(ROOT / "params.yaml")
-    trees = asdict(FitParams.of(params.model).trees)
+    trees = asdict(FitParams.of(params.model.model_dump()).trees)
     for name in SearchSpace.model_fields:
         lowest, highest = getattr(params.tuning.space, name)
         assert lowest <= trees[name] <= highest

@@ -51,7 +51,7 @@ def test_without_trials_the_knobs_are_our_own_and_more_trials_go_on_from_those_m
     made = rows(copy, "data/plots/tuning.csv")
     copy.change_params("tuning", trials=0)
     copy.repro("--single-item", "tune_xgb")
-    own = FitParams.of(read_params(copy.path("params.yaml")).model).trees
+    own = FitParams.of(read_params(copy.path("params.yaml")).model.model_dump()).trees
     best = read(copy, "data/tuning/best.json")
     assert best == {"trials": 0, "knobs": {name: getattr(own, name) for name in SearchSpace.model_fields}}
 

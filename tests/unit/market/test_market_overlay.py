@@ -135,7 +135,7 @@ def bundle_files(finished: pa.Table, future: pa.Table) -> dict[str, bytes]:
 
 def quick_params() -> FitParams:
     """The profile for small leagues, with few boosting rounds."""
-    model = read_params(Path(__file__).parents[3] / "params.yaml").model
+    model = read_params(Path(__file__).parents[3] / "params.yaml").model.model_dump()
     model["trees"].update(max_rounds=20, early_stopping_rounds=5, min_child_weight=5)
     return FitParams.of(model | {"threads": 1})
 
