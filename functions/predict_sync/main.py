@@ -52,21 +52,25 @@ def build(
                     body.asked(), bundle=bundle, snapshot=snapshot, code_revision=code_revision(), now=asked_at
                 )
             forecast = answer.forecast
-            forecast_id = record(forecast, ledger, asked_at)
-        reply = forecast_reply(forecast, answer.coverage, snapshot, bundle.run_id, asked_at)
+            reply = forecast_reply(forecast, answer.coverage, snapshot, bundle.run_id, asked_at)
+            fair_odds = fair_odds_reply(forecast.probabilities) if body.fair_odds else None
+            explanation = explanation_reply(bundle.explainer.explain(answer.row[0]), METHOD) if body.explain else None
+            interval = (
+                interval_reply(bundle.interval, bundle.interval.bounds(bundle.forecaster, answer.row)[0].tolist())
+                if body.interval and bundle.interval
+                else None
+            )
+            forecast_id = record(forecast, ledger, asked_at)  # last: what fails before it leaves no row
         telemetry.show_model(pointer.version, pointer.registered_at)
         telemetry.predictions.labels("sync").inc()
         telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
-        interval = bundle.interval if body.interval else None
         return PredictionReply(
             **dict(reply),
             forecast_id=forecast_id,
             ledger="behind" if forecast_id is None else "written",
-            fair_odds=fair_odds_reply(forecast.probabilities) if body.fair_odds else None,
-            explanation=explanation_reply(bundle.explainer.explain(answer.row[0]), METHOD) if body.explain else None,
-            interval=interval_reply(interval, interval.bounds(bundle.forecaster, answer.row)[0].tolist())
-            if interval
-            else None,
+            fair_odds=fair_odds,
+            explanation=explanation,
+            interval=interval,
         )
 
     @app.get("/predict/model/info", tags=["model"], dependencies=[guard], response_model=ModelReply)

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from math import log
 from pathlib import Path
 from threading import Thread
@@ -15,7 +16,7 @@ import pytest
 from functions.predict_sync.main import app
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
-from matchcast.model.bundle import load_bundle
+from matchcast.model.bundle import load_bundle, pack_bundle
 from matchcast.usecases.champion import CHAMPION_KEY
 from tests.entrypoints import house
 from tests.entrypoints.house import House
@@ -119,6 +120,27 @@ def test_a_model_without_a_measured_interval_gives_none(furnished: House) -> Non
         assert body["interval"] is None
         assert body["explanation"] is not None
         assert client.get("/predict/model/info").json()["interval"] is None
+
+
+def test_a_request_that_fails_leaves_no_row_in_the_ledger(furnished: House) -> None:
+    """Every hash of this bundle is right, but no interval can be made with it: nobody was shown a forecast."""
+    files = house.bundle_files(1)
+    made = load_bundle(files)
+    assert made.interval is not None
+    rows = house.passed().rows[:5]
+    broken = pack_bundle(
+        made.forecaster, b"", house.contract(), {}, rows, made.predict(rows),
+        run_id="r", trained_from="", trained_until="", data_version="", code_revision="", params_hash="", created_at="",
+        interval=replace(made.interval, scale=(1.5, 1.2)),  # type: ignore[arg-type]
+    )  # fmt: skip
+    furnished.promote_unchecked(broken)
+    ledger = SqlLedger(Database(furnished.database_url))
+    with served(app(), furnished.key("predict")) as client:
+        before = len(list(ledger.rows()))
+        assert_problem(client.post("/predict/", json={**PAIRING, "interval": True}), 500)
+        assert len(list(ledger.rows())) == before
+        assert client.post("/predict/", json=PAIRING).status_code == 200
+        assert len(list(ledger.rows())) == before + 1
 
 
 def test_a_forecast_says_how_much_is_known_of_the_clubs(predict_sync: httpx.Client) -> None:

@@ -46,7 +46,7 @@ class LeafPaths:
         label = np.arange(len(at)) % 3
         node = np.empty((len(at), 0), dtype=np.int32)
         went_left = np.empty((len(at), 0), dtype=np.bool_)
-        for _ in range(trees.depth):
+        for _ in range(max(trees.depth, 1)):  # trees without a split stay at their leaf for a step
             forks = np.flatnonzero(trees.left[at] != at)
             way = np.concatenate([np.arange(len(at)), forks])
             left = np.arange(len(way)) < len(at)

@@ -41,6 +41,15 @@ def test_tree_values_are_those_of_xgboost(depth: int, weight: float) -> None:
     assert np.abs(ours).max() > 0.1
 
 
+def test_trees_without_a_split_explain_nothing() -> None:
+    """Where no split gains enough, every tree is one leaf and no feature has an effect."""
+    params = replace(PARAMS, trees=replace(PARAMS.trees, min_child_weight=1e9))
+    trees = trees_of(boost(training_table(), params, 3, None).booster)
+    assert trees.depth == 0
+    values = tree_values(trees, LeafPaths.of(trees), training_table().rows[0], np.arange(6), 6)
+    assert values.tolist() == np.zeros((6, 3)).tolist()
+
+
 def test_tree_values_add_up_to_the_leaves_that_a_row_comes_to() -> None:
     trees = trained().forecaster.trees
     paths = LeafPaths.of(trees)
