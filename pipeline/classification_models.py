@@ -11,9 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from matchcast.model.fit import FitParams, Fitted, fit_forecaster
 from matchcast.model.forecaster import MEMBERS, log_pool
-from matchcast.model.market import power_probabilities
 from matchcast.model.metrics import Outcomes, Probs, base_rates, score
-from pipeline.evaluation import differences
+from pipeline.evaluation import differences, markets
 from pipeline.files import read_parquet, write_csv, write_json, write_parquet
 from pipeline.match_table import ODDS_COLUMNS, matrix
 from pipeline.params import HistGradientBoosting, read_params
@@ -145,12 +144,10 @@ def compare(models: dict[str, Probs], outcomes: Outcomes, odds: NDArray[np.float
         | ({} if model == POOL else {"minus_pool": differences(probs, models[POOL], outcomes)})
         for model, probs in models.items()
     }
-    market = power_probabilities(odds)
-    priced = ~np.isnan(market[:, 0])
-    if priced.sum() >= 2:
+    for name, market, priced in markets(odds):
         on_these = models[POOL][priced]
-        report["market"] = asdict(score(market[priced], outcomes[priced])) | {
-            "minus_pool": differences(market[priced], on_these, outcomes[priced]),
+        report[name] = asdict(score(market, outcomes[priced])) | {
+            "minus_pool": differences(market, on_these, outcomes[priced]),
             "pool_on_the_same": asdict(score(on_these, outcomes[priced])),
         }
     return report

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
 from matchcast.domain.match import Outcome
-from matchcast.model.market import power_probabilities
+from matchcast.model.market import power_probabilities, shin_probabilities
 from matchcast.model.metrics import Outcomes, Probs, log_loss_each, paired_difference, rps_each, score
 
 OUTCOME_NAMES: Final = tuple(outcome.name.lower() for outcome in Outcome)
@@ -29,14 +29,24 @@ def evaluate(probs: Probs, outcomes: Outcomes, base: Probs, odds: NDArray[np.flo
         "model": scores(probs, outcomes),
         "base_rate": scores(rates, outcomes) | {"model_minus_this": differences(probs, rates, outcomes)},
     }
-    market = power_probabilities(odds)
-    priced = ~np.isnan(market[:, 0])
-    if priced.sum() >= 2:
-        report["market"] = asdict(score(market[priced], outcomes[priced])) | {
+    for name, market, priced in markets(odds):
+        report[name] = asdict(score(market, outcomes[priced])) | {
             "model_on_the_same": asdict(score(probs[priced], outcomes[priced])),
-            "model_minus_this": differences(probs[priced], market[priced], outcomes[priced]),
+            "model_minus_this": differences(probs[priced], market, outcomes[priced]),
         }
     return report
+
+
+def markets(odds: NDArray[np.float64]) -> list[tuple[str, Probs, NDArray[np.bool_]]]:
+    """The benchmarks: name, probabilities of the matches that have prices, and which these are; none below 2 matches.
+
+    `market` is freed of the margin by the power method, `market_shin` by Shin's.
+    """
+    market = power_probabilities(odds)
+    priced = ~np.isnan(market[:, 0])
+    if priced.sum() < 2:
+        return []
+    return [("market", market[priced], priced), ("market_shin", shin_probabilities(odds[priced]), priced)]
 
 
 def scores(probs: Probs, outcomes: Outcomes) -> dict[str, Any]:

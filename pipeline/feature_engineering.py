@@ -34,8 +34,9 @@ def feature_tables(
 ) -> tuple[pa.Table, pa.Table]:
     """Feature rows of finished and of future matches, in their tables' order.
 
-    Columns: match_id, day (seconds since 1970), outcome, home_goals, away_goals, tournament, season, kickoff_at, coverage
-    (share of features that are known), then the contract's as float32.
+    Columns: match_id, day (seconds since 1970), outcome, home_goals, away_goals, tournament, season, kickoff_at, known_at
+    (seconds since 1970 when the result counts as known), coverage (share of features that are known), then the contract's
+    as float32.
 
     Raises:
         BadInput: the contract has the market's features, and no finished match has a price.
@@ -45,18 +46,18 @@ def feature_tables(
     n = len(finished)
     if n and not contract.readable(rows[:n]).any():
         raise BadInput(
-            f"features.market_from in params.yaml: no finished match has opening prices of {contract.market_from}; "
-            "load files that have them, or leave the list empty",
+            f"features.market_from: no finished match has opening prices of {contract.market_from}; "
+            "load files that have them, or leave the list empty in pipeline/conf",
             "features.market_from",
         )
     return (
-        _table(finished, matches.day[:n], rows[:n], finished["outcome"], contract),
-        _table(future, matches.day[n:], rows[n:], pa.nulls(len(future), pa.int8()), contract),
+        _table(finished, matches.day[:n], matches.known_at[:n], rows[:n], finished["outcome"], contract),
+        _table(future, matches.day[n:], matches.known_at[n:], rows[n:], pa.nulls(len(future), pa.int8()), contract),
     )
 
 
 def _table(
-    matches: pa.Table, day: NDArray[np.int64], rows: NDArray[np.float32], outcome: Any,
+    matches: pa.Table, day: NDArray[np.int64], known_at: NDArray[np.int64], rows: NDArray[np.float32], outcome: Any,
     contract: FeatureContract,
 ) -> pa.Table:  # fmt: skip
     known = np.isfinite(rows).mean(axis=1, dtype=np.float64).astype(np.float32)
@@ -69,6 +70,7 @@ def _table(
         "tournament": matches["tournament_id"],
         "season": matches["season"],
         "kickoff_at": matches["kickoff_at"],
+        "known_at": pa.array(known_at),
         "coverage": pa.array(known),
     }
     columns |= {name: pa.array(rows[:, i]) for i, name in enumerate(contract.names)}

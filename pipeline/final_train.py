@@ -1,4 +1,4 @@
-"""Stage: train on the training part, measure on the hold-out, then train again on both for serving."""
+"""Stage: train on what is known as the hold-out begins, measure on it, then train again on all matches for serving."""
 
 from dataclasses import asdict
 from typing import Any, Final
@@ -15,16 +15,17 @@ from matchcast.model.interval import Pool, calibrate_interval
 from matchcast.model.market import power_probabilities
 from matchcast.model.metrics import base_rates
 from pipeline.baseline import baseline_forecasts
-from pipeline.evaluation import calibration_rows, confusion_rows, evaluate, flat
+from pipeline.evaluation import OUTCOME_NAMES, calibration_rows, confusion_rows, evaluate, flat
 from pipeline.files import read_json, read_parquet, write_csv, write_folder, write_json, write_parquet
 from pipeline.identity import run_name, training_identity
 from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS, ODDS_COLUMNS, feature_rows, matrix
 from pipeline.params import read_params
 from pipeline.paths import (
     BUNDLE,
-    CALIBRATION_CURVE,
+    CALIBRATION_CURVES,
     CONFUSION,
     CONTRACT,
+    FOLDS,
     HOLDOUT,
     HOLDOUT_FORECASTS,
     HOLDOUT_ODDS,
@@ -36,7 +37,7 @@ from pipeline.paths import (
     TRAINING_METRICS,
 )
 from pipeline.stage import code_revision, environment, run_stage, say
-from pipeline.training import FitTime, selected_members, training_of, tuned_params
+from pipeline.training import FitTime, known_by, selected_members, training_of, tuned_params
 
 GOLDEN_ROWS: Final = 32
 HEADLINE: Final = ("log_loss", "rps", "brier", "ece", "accuracy", "roc_auc_ovr")
@@ -50,10 +51,12 @@ def main() -> None:
     train, holdout = read_parquet(TRAIN), read_parquet(HOLDOUT)
     outcomes = _outcomes(holdout)
 
-    measured = fit_forecaster(training_of(train, contract), fit_params, members, [fit_time])
+    known = known_by(train, read_json(FOLDS)["holdout_from"])
+    learnt = train.filter(pa.array(known))
+    measured = fit_forecaster(training_of(learnt, contract), fit_params, members, [fit_time])
     holdout_rows, holdout_odds = feature_rows(holdout, contract), matrix(read_parquet(HOLDOUT_ODDS), ODDS_COLUMNS)
     probs = measured.predict(holdout_rows)
-    report = evaluate(probs, outcomes, base_rates(_outcomes(train)), holdout_odds)
+    report = evaluate(probs, outcomes, base_rates(_outcomes(learnt)), holdout_odds)
     say(
         f"hold-out log loss {report['model']['log_loss']:.4f}, RPS {report['model']['rps']:.4f}, "
         f"ECE {report['model']['ece']:.4f}; base rate {report['base_rate']['log_loss']:.4f}"
@@ -61,7 +64,7 @@ def main() -> None:
     train_odds = matrix(read_parquet(TRAIN_ODDS), ODDS_COLUMNS)
     interval = calibrate_interval(
         Pool.of(measured.forecaster, measured.validation_members),
-        power_probabilities(train_odds[measured.validation]),
+        power_probabilities(train_odds[known][measured.validation]),
         Pool.of(measured.forecaster, measured.members(holdout_rows)),
         power_probabilities(holdout_odds),
     )
@@ -69,7 +72,7 @@ def main() -> None:
     served = fit_forecaster(training_of(everything, contract), fit_params, members, [fit_time])
     report |= {
         "trees": asdict(fit_params.trees),
-        "measured_fit": _fit_report(measured, train),
+        "measured_fit": _fit_report(measured, learnt),
         "served_fit": _fit_report(served, everything),
         "interval": None if interval is None else asdict(interval),
     }
@@ -96,7 +99,7 @@ def main() -> None:
     kept = holdout.select(["match_id", "outcome"])
     for outcome, name in enumerate(FORECAST_COLUMNS):
         kept = kept.append_column(name, pa.array(probs[:, outcome]))
-    baseline = baseline_forecasts(train, holdout, contract)
+    baseline = baseline_forecasts(learnt, holdout, contract)
     for outcome, name in enumerate(BASELINE_COLUMNS):
         kept = kept.append_column(name, pa.array(baseline[:, outcome]))
     write_parquet(HOLDOUT_FORECASTS, kept)
@@ -104,7 +107,9 @@ def main() -> None:
     write_csv(
         LEARNING_CURVE, ["round", *curve], zip(range(1, len(curve["training"]) + 1), *curve.values(), strict=True)
     )
-    write_csv(CALIBRATION_CURVE, ["outcome", "forecast", "happened", "matches"], calibration_rows(probs, outcomes))
+    calibration = calibration_rows(probs, outcomes)
+    for file, name in zip(CALIBRATION_CURVES, OUTCOME_NAMES, strict=True):
+        write_csv(file, ["outcome", "forecast", "happened", "matches"], [row for row in calibration if row[0] == name])
     write_csv(CONFUSION, ["happened", "likeliest"], confusion_rows(probs, outcomes))
     write_csv(IMPORTANCE, ["feature", "family", "gain", "weight_in_linear"], importance_rows(measured, contract))
     say(f"bundle {version}: {len(flat(report))} scores, {len(everything)} matches; {fit_time}")

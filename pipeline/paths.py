@@ -59,7 +59,7 @@ CANDIDATES: Final = PLOTS / "candidates.csv"
 ERRORS_BY: Final = PLOTS / "errors"
 SEASONS: Final = PLOTS / "seasons.csv"
 LEARNING_CURVE: Final = PLOTS / "learning_curve.csv"
-CALIBRATION_CURVE: Final = PLOTS / "calibration_curve.csv"
+CALIBRATION_CURVES: Final = tuple(PLOTS / f"calibration_{outcome}.csv" for outcome in ("home", "draw", "away"))
 CONFUSION: Final = PLOTS / "confusion_matrix.csv"
 IMPORTANCE: Final = PLOTS / "importance.csv"
 

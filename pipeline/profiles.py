@@ -25,7 +25,9 @@ def main() -> None:
     """
     profile = sys.argv[1] if len(sys.argv) > 1 else None
     if not PIPELINE.exists():
-        raise BadInput(f"{PARAMS} belongs beside {PIPELINE}, which is not here: run this in the project's folder", "params")
+        raise BadInput(
+            f"{PARAMS} belongs beside {PIPELINE}, which is not here: run this in the project's folder", "params"
+        )
     write_bytes(PARAMS, composed(profile).encode())
     say(f"{PARAMS}: profile {profile or 'by default'}; `dvc repro` runs it")
 

@@ -16,7 +16,7 @@ from pipeline.files import read_folder, read_json, read_parquet, write_json, wri
 from pipeline.params import Params, read_params
 from pipeline.paths import (
     BUNDLE,
-    CALIBRATION_CURVE,
+    CALIBRATION_CURVES,
     CONFUSION,
     FEATURES_FINISHED,
     FOLDS,
@@ -83,11 +83,11 @@ def training_run(bundle: Bundle, params: Params, reference: pd.DataFrame) -> Tra
         },
         artifacts={
             "evaluation": [TRAINING_METRICS, HOLDOUT_FORECASTS, FOLDS],
-            "plots": [LEARNING_CURVE, CALIBRATION_CURVE, CONFUSION, IMPORTANCE],
+            "plots": [LEARNING_CURVE, *CALIBRATION_CURVES, CONFUSION, IMPORTANCE],
             "data": [REFERENCE_FEATURES],
         },
         figures={
-            "calibration.png": figures.calibration(_rows(CALIBRATION_CURVE)),
+            "calibration.png": figures.calibration([row for curve in CALIBRATION_CURVES for row in _rows(curve)]),
             "confusion_matrix.png": figures.confusion(confusion_counts(_rows(CONFUSION))),
             "importance.png": figures.importance(_rows(IMPORTANCE)),
             "learning_curve.png": figures.learning_curve({k: v for k, v in curve.items() if k != "round"}),

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from matchcast.model.fit import FitParams, fit_pool
+from matchcast.model.fit import fit_pool
 from matchcast.model.forecaster import MEMBERS, log_pool
 from matchcast.model.metrics import Outcomes, Probs, log_loss_each, score
 from pipeline.evaluation import differences
@@ -41,23 +41,12 @@ def main() -> None:
     outcomes = np.concatenate([fold.outcomes for fold in folds])
     forecasts = {pool: forecast(folds, pool, prior_matches) for pool in POOLS}
     best = min(POOLS, key=lambda pool: float(log_loss_each(forecasts[pool], outcomes).mean()))
-    weights, temperature = fit_pool(
-        np.concatenate([fold.asked for fold in folds], axis=1), outcomes, prior_matches, best
-    )
     scores: dict[str, Any] = {
         "+".join(pool): asdict(score(probs, outcomes))
         | ({} if pool == best else {"minus_best": differences(probs, forecasts[best], outcomes)})
         for pool, probs in forecasts.items()
     }
-    write_json(
-        SELECTION,
-        {
-            "members": list(best),
-            "weights": dict(zip(MEMBERS, weights.tolist(), strict=True)),
-            "temperature": temperature,
-            "candidates": scores,
-        },
-    )
+    write_json(SELECTION, {"members": list(best), "candidates": scores})
     write_csv(
         CANDIDATES,
         ["members", "log_loss_minus_best", *SCORES],

@@ -19,7 +19,7 @@ from pipeline.stage import run_stage, say
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Train on days before `validate_from`, validate on days from it and before `validate_until`."""
+    """Train on what is known as `validate_from` begins, validate on days from it and before `validate_until`."""
 
     train_from: date
     validate_from: date
@@ -49,7 +49,7 @@ def main() -> None:
     contract = FeatureContract.from_json(CONTRACT.read_text())
     rows = read_parquet(FEATURES_FINISHED)
     rows = rows.filter(pa.array(contract.readable(feature_rows(rows, contract))))
-    parts = split(rows["day"].to_numpy(), params.split)
+    parts = split(rows["day"].to_numpy(), rows["known_at"].to_numpy(), params.split)
     odds = odds_table(rows, read_parquet(FINISHED), params.evaluation)
     for chosen, matches_file, odds_file in ((parts.train, TRAIN, TRAIN_ODDS), (parts.holdout, HOLDOUT, HOLDOUT_ODDS)):
         write_parquet(matches_file, rows.filter(pa.array(chosen)))
@@ -73,11 +73,11 @@ def main() -> None:
     )
 
 
-def split(day: NDArray[np.int64], params: Split) -> Parts:
-    """Cut by day.
+def split(day: NDArray[np.int64], known_at: NDArray[np.int64], params: Split) -> Parts:
+    """Cut by day; a match whose result is not known as a fold begins is in neither of its sides.
 
     Args:
-        day: seconds since 1970 of each match's day.
+        day, known_at: seconds since 1970 of each match's day, and when its result counts as known.
     Raises:
         BadInput: the training part or the hold-out would be empty.
     """
@@ -91,10 +91,11 @@ def split(day: NDArray[np.int64], params: Split) -> Parts:
         raise BadInput(
             f"split: {int(train.sum())} matches to train on ({train_from} to {holdout_from}), {int(holdout.sum())} in "
             f"the hold-out; matches run from {_date(int(day.min()))} to {_date(int(day.max()))}: correct first_day, "
-            "warm_up_days, holdout_from or holdout_days in params.yaml, or load more matches",
+            "warm_up_days, holdout_from or holdout_days in pipeline/conf (or "
+            "`dvc exp run -S split.holdout_days=…`), or load more matches",
             "split",
         )
-    folds = (_fold(day, train_from, holdout_from, years) for years in range(params.folds, 0, -1))
+    folds = (_fold(day, known_at, train_from, holdout_from, years) for years in range(params.folds, 0, -1))
     return Parts(
         train_from, holdout_from, train, holdout, tuple(f for f in folds if f.train_matches and f.validate_matches)
     )
@@ -112,10 +113,12 @@ def odds_table(rows: pa.Table, finished: pa.Table, params: Evaluation) -> pa.Tab
     return table
 
 
-def _fold(day: NDArray[np.int64], train_from: date, holdout_from: date, years_before: int) -> Fold:
+def _fold(
+    day: NDArray[np.int64], known_at: NDArray[np.int64], train_from: date, holdout_from: date, years_before: int
+) -> Fold:
     start, end = _years_before(holdout_from, years_before), _years_before(holdout_from, years_before - 1)
     validating = (day >= _seconds(max(start, train_from))) & (day < _seconds(end))
-    training = (day >= _seconds(train_from)) & (day < _seconds(start))
+    training = (day >= _seconds(train_from)) & (known_at <= _seconds(start))
     return Fold(train_from, start, end, int(training.sum()), int(validating.sum()))
 
 

@@ -2,11 +2,13 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import xgboost as xgb
+from numpy.typing import NDArray
 
 from matchcast.features.contract import FeatureContract
 from matchcast.model.fit import FitParams, Training, TreeParams
@@ -25,6 +27,16 @@ def training_of(table: pa.Table, contract: FeatureContract) -> Training:
         matrix(table, ("home_goals", "away_goals")),
         np.asarray(table["day"].to_numpy(), dtype=np.int64),
     )
+
+
+def known_by(table: pa.Table, day: str) -> NDArray[np.bool_]:
+    """Which results of a feature table are known as a day (ISO 8601) begins; a late kick-off's of the day before is not."""
+    return np.asarray(table["known_at"].to_numpy() <= midnight(day))
+
+
+def midnight(day: str) -> int:
+    """Seconds since 1970 as a day (ISO 8601) begins."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
 def tuned_params(params: Params) -> FitParams:

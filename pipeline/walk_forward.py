@@ -1,8 +1,7 @@
-"""The walk: a fold a year, each forecast by what was trained on the days before it."""
+"""The walk: a fold a year, each forecast by what was trained on the results known as it began."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from matchcast.model.forecaster import MEMBERS, softmax
 from matchcast.model.metrics import Probs
 from pipeline.files import read_json, read_parquet
 from pipeline.paths import CONTRACT, FOLDS, TRAIN
-from pipeline.training import training_of
+from pipeline.training import midnight, training_of
 
 MEMBER_COLUMNS: Final = tuple(f"{member}_{outcome}" for member in MEMBERS for outcome in ("home", "draw", "away"))
 """Each member's own probabilities out of fold."""
@@ -28,7 +27,7 @@ class Fold:
 
     Attributes:
         name: its first day, ISO 8601.
-        training: what lies before it; asked: its own matches.
+        training: what was known at its first midnight; asked: its own matches.
         training_rows, asked_rows: where these stand in the training part.
         validation: which of the training matches choose rounds and weights, shape (len(training),).
     """
@@ -46,13 +45,14 @@ class Walk:
     """The training part and its folds.
 
     Attributes:
-        match_ids: of `matches`, in their order.
+        match_ids, known_at: of `matches`, in their order; known_at in seconds since 1970.
         starts, ends: seconds since 1970, a fold each; the end is the first day after it.
     """
 
     match_ids: NDArray[np.int64]
     contract: FeatureContract
     matches: Training
+    known_at: NDArray[np.int64]
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     names: tuple[str, ...]
@@ -69,14 +69,14 @@ class Walk:
         """
         day = self.matches.day
         for name, start, end in zip(self.names, self.starts, self.ends, strict=True):
-            before, within = day < start, (day >= start) & (day < end)
+            before, within = self.known_at <= start, (day >= start) & (day < end)
             training = self.matches.take(before)
             try:
                 validation = validation_part(training, params)
             except ValueError as error:
                 raise BadInput(
-                    f"fold from {name}: {error}; lower split.folds or split.warm_up_days in params.yaml, "
-                    "or load more matches",
+                    f"fold from {name}: {error}; lower split.folds or split.warm_up_days in pipeline/conf "
+                    "(or `dvc exp run -S split.folds=1`), or load more matches",
                     "split.folds",
                 ) from error
             asked = self.matches.take(within)
@@ -94,7 +94,7 @@ def read_walk() -> Walk:
     if not folds:
         raise BadInput(
             "split.folds: no year before the hold-out has matches before it and in it; lower split.warm_up_days in "
-            "params.yaml, or load more matches",
+            "pipeline/conf (or `dvc exp run -S split.warm_up_days=0`), or load more matches",
             "split.folds",
         )
     return walk_of(read_parquet(TRAIN), contract, [(fold["validate_from"], fold["validate_until"]) for fold in folds])
@@ -110,8 +110,9 @@ def walk_of(table: pa.Table, contract: FeatureContract, years: list[tuple[str, s
         np.asarray(table["match_id"].to_numpy(), dtype=np.int64),
         contract,
         training_of(table, contract),
-        tuple(_seconds(start) for start, _ in years),
-        tuple(_seconds(end) for _, end in years),
+        np.asarray(table["known_at"].to_numpy(), dtype=np.int64),
+        tuple(midnight(start) for start, _ in years),
+        tuple(midnight(end) for _, end in years),
         tuple(start for start, _ in years),
     )
 
@@ -122,7 +123,3 @@ def trees_forecasts(fold: Fold, params: FitParams, callbacks: Callbacks = ()) ->
     booster = boost(before, params, params.trees.max_rounds, late, callbacks).booster
     best = booster[: int(booster.best_iteration) + 1]
     return softmax(booster_margins(best, fold.asked.rows).astype(np.float64))
-
-
-def _seconds(day: str) -> int:
-    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())

@@ -136,7 +136,9 @@ def test_a_forecast_of_the_batch_is_the_one_that_serving_would_make(project: Pro
         probs = bundle.predict(np.array([features], dtype=np.float32))[0]
         assert tuple(probs) == forecast.probabilities
         assert forecast.snapshot_hash == snapshot.state_hash
-        assert snapshot.forecast(forecast.fixture.match_id or 0) == forecast
+        current = snapshot.forecast(forecast.fixture.match_id or 0)
+        assert current is not None
+        assert current.forecast == forecast
 
 
 def test_forecasting_again_records_and_publishes_nothing_new(project: Project, tmp_path: Path) -> None:

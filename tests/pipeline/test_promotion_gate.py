@@ -194,6 +194,8 @@ def test_the_report_holds_every_score_beside_base_rate_and_market() -> None:
     assert report["base_rate"]["model_minus_this"]["log_loss"]["mean"] < 0
     assert report["market"]["matches"] == report["market"]["model_on_the_same"]["matches"] == N - N // 2
     assert report["market"]["model_minus_this"]["rps"]["mean"] > 0
+    assert report["market_shin"].keys() == report["market"].keys()
+    assert report["market_shin"]["log_loss"] == pytest.approx(report["market"]["log_loss"], abs=0.01)
     assert report["base_rate"]["roc_auc_ovr"] == pytest.approx(0.5)
 
 

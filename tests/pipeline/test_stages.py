@@ -91,9 +91,9 @@ def test_no_training_match_is_as_late_as_the_holdout_and_no_fold_sees_its_valida
         first_day=date(1970, 1, 1), warm_up_days=warm_up_days, holdout_from=None, holdout_days=holdout_days, folds=folds
     )
     try:
-        parts = split(day, params)
+        parts = split(day, day + DAY, params)
     except BadInput as refused:
-        assert "params.yaml" in str(refused)
+        assert "pipeline/conf" in str(refused)
         return
     assert not (parts.train & parts.holdout).any()
     assert day[parts.train].max() < day[parts.holdout].min()
@@ -105,14 +105,27 @@ def test_no_training_match_is_as_late_as_the_holdout_and_no_fold_sees_its_valida
 
 def test_a_split_that_leaves_nothing_to_train_on_names_the_knobs() -> None:
     params = Split(first_day=date(2030, 1, 1), warm_up_days=0, holdout_from=None, holdout_days=10, folds=1)
-    with pytest.raises(BadInput, match=r"first_day.*holdout_days in params.yaml"):
-        split(np.arange(100, dtype=np.int64) * DAY, params)
+    with pytest.raises(BadInput, match=r"first_day.*holdout_days in pipeline/conf"):
+        split(np.arange(100, dtype=np.int64) * DAY, np.arange(1, 101, dtype=np.int64) * DAY, params)
 
 
 def test_the_holdout_may_start_on_a_given_day() -> None:
     params = Split(first_day=date(1970, 1, 1), warm_up_days=0, holdout_from=date(1970, 3, 1), holdout_days=1, folds=1)
-    parts = split(np.arange(100, dtype=np.int64) * DAY, params)
+    parts = split(np.arange(100, dtype=np.int64) * DAY, np.arange(1, 101, dtype=np.int64) * DAY, params)
     assert (int(parts.train.sum()), int(parts.holdout.sum())) == (59, 41)
+
+
+def test_a_result_not_known_as_a_fold_begins_is_not_counted_as_its_training() -> None:
+    """A late kick-off of the day before is kept in the training part all the same: later folds learn from it."""
+    params = Split(first_day=date(1970, 1, 1), warm_up_days=0, holdout_from=date(1972, 1, 1), holdout_days=1, folds=1)
+    day = np.arange(800, dtype=np.int64) * DAY
+    known_at = day + DAY
+    before = split(day, known_at, params)
+    known_at[364] += 1
+    after = split(day, known_at, params)
+    assert (after.train == before.train).all()
+    assert after.folds[0].train_matches == before.folds[0].train_matches - 1 == 364
+    assert after.folds[0].validate_matches == before.folds[0].validate_matches == 365
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def feature_table(n: int = 1900) -> pa.Table:
     columns: dict[str, Any] = {
         "match_id": np.arange(n)[::-1].copy() + 1,
         "day": midnight + 86_400 * np.arange(n, dtype=np.int64),
+        "known_at": midnight + 86_400 * np.arange(1, n + 1, dtype=np.int64),
         "outcome": (1 - np.sign(goals[:, 0] - goals[:, 1])).astype(np.int8),
         "home_goals": goals[:, 0].astype(np.float64),
         "away_goals": goals[:, 1].astype(np.float64),
@@ -95,6 +96,21 @@ def test_the_last_folds_are_the_same_folds(walk: Walk) -> None:
     assert len(list(walk.last(5).folds(PARAMS))) == 2
 
 
+def test_a_result_that_is_not_known_as_a_fold_begins_is_not_learnt_from(walk: Walk) -> None:
+    """A match that kicks off late on the day before is in neither side of the fold, but in the next fold's training."""
+    table = feature_table()
+    known_at = table["known_at"].to_numpy().copy()
+    late = int(np.flatnonzero(walk.matches.day == walk.starts[0] - 86_400)[0])
+    known_at[late] = walk.starts[0] + 1
+    other = walk_of(
+        table.set_column(table.column_names.index("known_at"), "known_at", pa.array(known_at)), CONTRACT, YEARS
+    )
+    first, second = other.folds(PARAMS)
+    assert late in next(walk.folds(PARAMS)).training_rows
+    assert late not in {*first.training_rows.tolist(), *first.asked_rows.tolist()}
+    assert late in second.training_rows
+
+
 def test_what_happens_in_a_fold_or_later_does_not_change_what_it_is_trained_on(walk: Walk) -> None:
     table = feature_table()
     changed = table["outcome"].to_numpy().copy()
@@ -109,7 +125,7 @@ def test_what_happens_in_a_fold_or_later_does_not_change_what_it_is_trained_on(w
 
 def test_a_fold_with_too_little_before_it_names_the_knob() -> None:
     early = walk_of(feature_table(), CONTRACT, [("2018-09-01", "2019-09-01")])
-    with pytest.raises(BadInput, match=r"fold from 2018-09-01: .*lower split.folds"):
+    with pytest.raises(BadInput, match=r"fold from 2018-09-01: .*lower split.folds .* in pipeline/conf"):
         next(early.folds(PARAMS))
 
 
@@ -274,6 +290,7 @@ def test_the_market_is_compared_on_the_matches_that_have_odds() -> None:
     assert report["market"]["matches"] == report["market"]["pool_on_the_same"]["matches"] == 25
     gap = report["market"]["log_loss"] - report["market"]["pool_on_the_same"]["log_loss"]
     assert report["market"]["minus_pool"]["log_loss"]["mean"] == pytest.approx(gap)
+    assert report["market_shin"].keys() == report["market"].keys()
     assert "market" not in compare(models, generator.integers(0, 3, 40), np.full((40, 3), np.nan))
 
 

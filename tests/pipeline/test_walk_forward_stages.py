@@ -67,7 +67,7 @@ def test_without_trials_the_knobs_are_our_own_and_more_trials_go_on_from_those_m
 def test_every_model_is_scored_on_the_same_matches_of_every_fold(project: Project) -> None:
     report = read(project, "data/metrics/classification.json")
     matches = asked_matches(project)
-    assert {name for name in report if report[name].get("matches") == matches} == MODELS | {"market"}
+    assert {name for name in report if report[name].get("matches") == matches} == MODELS | {"market", "market_shin"}
     assert len(report["folds"]) == len(read(project, "data/splits/folds.json")["folds"])
     assert all(fold.keys() == MODELS for fold in report["folds"].values())
     for name in MODELS - {"pool"}:
@@ -83,10 +83,9 @@ def test_the_members_chosen_are_those_of_least_log_loss_and_are_the_ones_that_se
     losses = {name: each["log_loss"] for name, each in selection["candidates"].items()}
     assert len(losses) == 2 ** len(MEMBERS) - 1
     assert "+".join(selection["members"]) == min(losses, key=lambda name: losses[name])
-    served = read(project, "data/model/bundle/calibration.json")["weights"]
-    for weights in (selection["weights"], served):
-        assert {member for member, weight in weights.items() if weight > 0} <= set(selection["members"])
-        assert sum(weights.values()) == pytest.approx(1.0)
+    weights = read(project, "data/model/bundle/calibration.json")["weights"]
+    assert {member for member, weight in weights.items() if weight > 0} <= set(selection["members"])
+    assert sum(weights.values()) == pytest.approx(1.0)
 
 
 def test_forecasts_out_of_fold_cover_the_folds_once_and_leave_the_holdout_alone(project: Project) -> None:
@@ -127,12 +126,14 @@ def test_dvc_shows_every_plot(project: Project, tmp_path: Path) -> None:
     page = (tmp_path / "plots/index.html").read_text()
     shown = set(re.findall(r'id = "([^"]+)"', page))
     assert {
-        "data_plots_calibration_curve_csv", "data_plots_confusion_matrix_csv", "data_plots_learning_curve_csv",
+        "calibration_curve", "learning_curve", "data_plots_confusion_matrix_csv",
         "data_plots_families_left_out_csv", "data_plots_families_alone_csv", "data_plots_tuning_csv",
         "data_plots_models_csv", "data_plots_candidates_csv", "data_plots_errors_league_csv",
         "data_plots_errors_promoted_csv", "models_by_fold", "model_against_market_over_seasons",
     } <= shown  # fmt: skip
     assert '"market"' in page
+    for curve in ("training", "validation", *(f"calibration_{outcome}.csv" for outcome in ("home", "draw", "away"))):
+        assert f'"{curve}"' in page
     assert '"dixon_coles"' in page
 
 

@@ -242,7 +242,7 @@ def test_matches_without_prices_are_neither_learnt_from_nor_forecast_but_the_fol
 
 def test_without_any_price_the_stage_says_what_to_do(made: Pipeline) -> None:
     never = with_market(PLAIN, ["PS"])
-    with pytest.raises(BadInput, match=r"features.market_from in params.yaml: .*'PS'"):
+    with pytest.raises(BadInput, match=r"features.market_from: .*'PS'"):
         feature_tables(made.finished, made.future, never, AS_OF)
 
 
