@@ -41,8 +41,9 @@ def outcome_probabilities(expected: NDArray[np.float64], rho: float) -> NDArray[
     """P(home, draw, away), shape (n, 3), from the expected goals of both sides, shape (n, 2)."""
     scores = score_probabilities(expected, rho)
     drawn = np.trace(scores, axis1=1, axis2=2)
-    home = np.tril(scores, -1).reshape(len(scores), -1).sum(axis=1)
-    away = np.triu(scores, 1).reshape(len(scores), -1).sum(axis=1)
+    flat = (len(scores), _COUNTS.size**2)
+    home = np.tril(scores, -1).reshape(flat).sum(axis=1)
+    away = np.triu(scores, 1).reshape(flat).sum(axis=1)
     probs = np.stack([home, drawn, away], axis=1)
     result: NDArray[np.float64] = probs / probs.sum(axis=1, keepdims=True)
     return result

@@ -66,3 +66,7 @@ def test_coefficients_come_back_from_json_to_the_bit() -> None:
     goals = trained().forecaster.goals
     rows = training_table().rows[:40]
     assert Goals.from_json(goals.to_json()).probabilities(rows).tobytes() == goals.probabilities(rows).tobytes()
+
+
+def test_no_matches_have_no_chances() -> None:
+    assert outcome_probabilities(np.empty((0, 2)), -0.05).shape == (0, 3)
