@@ -39,13 +39,13 @@ def build(
         snapshot, pointer = published()
         if model not in ("champion", snapshot.model_version):
             raise NotFound(f"model: the current forecasts are by {snapshot.model_version}; ask for it or for champion")
-        forecast = current_forecast(match_id, snapshot)
+        current = current_forecast(match_id, snapshot)
         telemetry.predictions.labels("lookup").inc()
         etag = etag_of(pointer.sha256, str(match_id))
         if is_known(request, etag):
             return not_modified(etag)
         mark(response, etag)
-        return forecast_reply(forecast, snapshot.coverage(match_id), snapshot, pointer.run_id, now())
+        return forecast_reply(*current, snapshot, pointer.run_id, now())
 
     @app.get("/predict/", tags=["forecasts"], dependencies=[guard], response_model=PageReply[ForecastReply])
     def forecasts(
@@ -59,10 +59,7 @@ def build(
         if is_known(request, etag):
             return not_modified(etag)
         mark(response, etag)
-        replies = [
-            forecast_reply(f, snapshot.coverage(f.fixture.match_id or 0), snapshot, pointer.run_id, now())
-            for f in page.items
-        ]
+        replies = [forecast_reply(*current, snapshot, pointer.run_id, now()) for current in page.items]
         return PageReply(items=replies, next=next_path(request, page.next))
 
     @app.get("/matches/", tags=["matches"], response_model=PageReply[MatchReply])

@@ -315,6 +315,13 @@ class PairingState(NamedTuple):
     market: Sequence[float] = (nan, nan, nan)
 
 
+class CurrentForecast(NamedTuple):
+    """A forecast of an upcoming fixture as the batch made it, and how much it knows."""
+
+    forecast: Forecast
+    coverage: Coverage
+
+
 class StateSnapshot(Protocol):
     """The feature state as of one instant, with the forecasts made from it; immutable."""
 
@@ -357,18 +364,12 @@ class StateSnapshot(Protocol):
         """The upcoming fixture of this pairing on this day (UTC)."""
         ...
 
-    def forecast(self, match_id: int) -> Forecast | None:
+    def forecast(self, match_id: int) -> CurrentForecast | None:
         """The current forecast of an upcoming fixture."""
         ...
 
-    def coverage(self, match_id: int) -> Coverage:
-        """How much the current forecast of an upcoming fixture knows.
-
-        Raises:
-            NotFound: it has no forecast.
-        """
-        ...
-
-    def forecasts(self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int) -> Sequence[Forecast]:
+    def forecasts(
+        self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int
+    ) -> Sequence[CurrentForecast]:
         """Up to `limit` current forecasts in order of (kickoff_at, match_id), those after `after` only."""
         ...

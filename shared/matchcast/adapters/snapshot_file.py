@@ -16,8 +16,8 @@ from typing import Any, Final
 from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities
 from matchcast.domain.match import Fixture, MatchStatus
 from matchcast.domain.names import fold_name, normalise_team_name
-from matchcast.errors import NotFound, SnapshotBroken, UnknownTeam, UnknownTournament
-from matchcast.ports import MatchFilter, PairingState
+from matchcast.errors import SnapshotBroken, UnknownTeam, UnknownTournament
+from matchcast.ports import CurrentForecast, MatchFilter, PairingState
 
 APPLICATION_ID: Final = 0x4D435353
 FORMAT: Final = 4
@@ -29,7 +29,7 @@ _SIMILAR: Final = 70
 _FIXTURE: Final = "f.tournament, f.home_team, f.away_team, f.kickoff_at, f.season, f.match_id, f.kickoff_known"
 _FORECAST: Final = (
     f"{_FIXTURE}, c.as_of, c.home_prob, c.draw_prob, c.away_prob, c.model_version, c.snapshot_hash, c.code_revision,"
-    " c.cause FROM forecasts c JOIN fixtures f USING (match_id)"
+    " c.cause, c.features_known, c.home_matches, c.away_matches FROM forecasts c JOIN fixtures f USING (match_id)"
 )
 
 
@@ -151,19 +151,13 @@ class SnapshotFile:
         )  # fmt: skip
         return _fixture(rows[0]) if rows else None
 
-    def forecast(self, match_id: int) -> Forecast | None:
+    def forecast(self, match_id: int) -> CurrentForecast | None:
         rows = self._rows(f"SELECT {_FORECAST} WHERE c.match_id = ?", match_id)
         return _forecast(rows[0]) if rows else None
 
-    def coverage(self, match_id: int) -> Coverage:
-        rows = self._rows(
-            "SELECT features_known, home_matches, away_matches FROM forecasts WHERE match_id = ?", match_id
-        )
-        if not rows:
-            raise NotFound(f"match_id: the snapshot has no forecast of {match_id}; GET /predict/ lists those it has")
-        return Coverage(*rows[0])
-
-    def forecasts(self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int) -> Sequence[Forecast]:
+    def forecasts(
+        self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int
+    ) -> Sequence[CurrentForecast]:
         if chosen.status is not None and chosen.status is not MatchStatus.UPCOMING:
             return []
         conditions: list[tuple[str, Sequence[Any]]] = []
@@ -235,8 +229,8 @@ def _fixture(row: Sequence[Any]) -> Fixture:
     return Fixture(row[0], row[1], row[2], _instant(row[3]), row[4], row[5], bool(row[6]))
 
 
-def _forecast(row: Sequence[Any]) -> Forecast:
-    return Forecast(
+def _forecast(row: Sequence[Any]) -> CurrentForecast:
+    forecast = Forecast(
         fixture=_fixture(row),
         as_of=_instant(row[7]),
         probabilities=Probabilities(row[8], row[9], row[10]),
@@ -245,3 +239,4 @@ def _forecast(row: Sequence[Any]) -> Forecast:
         code_revision=row[13],
         cause=Cause(row[14]),
     )
+    return CurrentForecast(forecast, Coverage(*row[15:18]))

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.forecast import Forecast
 from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
-from matchcast.ports import MatchFilter, MatchReader, MatchRecord, StateSnapshot
+from matchcast.ports import CurrentForecast, MatchFilter, MatchReader, MatchRecord, StateSnapshot
 
 T = TypeVar("T")
 
@@ -24,30 +23,32 @@ class Page(NamedTuple, Generic[T]):
     next: str | None
 
 
-def current_forecast(match_id: int, snapshot: StateSnapshot) -> Forecast:
+def current_forecast(match_id: int, snapshot: StateSnapshot) -> CurrentForecast:
     """The forecast of an upcoming fixture, as the batch made it.
 
     Raises:
         NotFound: the fixture is unknown, or has no forecast.
     """
-    forecast = snapshot.forecast(match_id)
-    if forecast is None:
+    current = snapshot.forecast(match_id)
+    if current is None:
         known = "has no forecast yet" if snapshot.fixture(match_id) else "is no upcoming fixture"
         raise NotFound(
             f"match_id: {match_id} {known} in the snapshot as of {snapshot.as_of.isoformat()}; "
             "GET /predict/ lists the fixtures with forecasts, GET /matches/ all matches"
         )
-    return forecast
+    return current
 
 
-def list_forecasts(chosen: MatchFilter, cursor: str | None, limit: int, snapshot: StateSnapshot) -> Page[Forecast]:
+def list_forecasts(
+    chosen: MatchFilter, cursor: str | None, limit: int, snapshot: StateSnapshot
+) -> Page[CurrentForecast]:
     """A page of current forecasts; `chosen` holds canonical ids.
 
     Raises:
         BadInput: the cursor is not one of ours.
     """
     found = snapshot.forecasts(chosen, read_cursor(cursor), limit + 1)
-    return _page(found, limit, lambda f: (f.fixture.kickoff_at, f.fixture.match_id or 0))
+    return _page(found, limit, lambda c: (c.forecast.fixture.kickoff_at, c.forecast.fixture.match_id or 0))
 
 
 def list_matches(chosen: MatchFilter, cursor: str | None, limit: int, matches: MatchReader) -> Page[MatchRecord]:

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.matches import SqlMatchReader
 from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
-from matchcast.domain.forecast import Forecast
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
-from matchcast.ports import MatchFilter, MatchRecord
+from matchcast.ports import CurrentForecast, MatchFilter, MatchRecord
 from matchcast.usecases.lookup import (
     current_forecast,
     cursor_after,
@@ -61,7 +60,7 @@ def test_a_walk_through_forecasts_meets_each_once_in_order(
     snapshot: SnapshotFile, limit: int, team: str | None
 ) -> None:
     chosen = MatchFilter(team=team)
-    walked: list[Forecast] = []
+    walked: list[CurrentForecast] = []
     cursor = None
     while True:
         page = list_forecasts(chosen, cursor, limit, snapshot)

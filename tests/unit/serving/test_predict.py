@@ -99,9 +99,10 @@ def test_the_snapshot_tells_the_coverage_that_a_request_finds(snapshot: Snapshot
         match_id = batch.fixture.match_id
         assert match_id is not None
         if batch.fixture.kickoff_at > NOW:
-            assert snapshot.coverage(match_id) == coverage(match_id, snapshot)
-    with pytest.raises(NotFound, match="no forecast of 1"):
-        snapshot.coverage(1)
+            current = snapshot.forecast(match_id)
+            assert current is not None
+            assert current.coverage == coverage(match_id, snapshot)
+    assert snapshot.forecast(1) is None
 
 
 def test_a_club_without_a_match_is_little_history_and_leaves_features_unknown(snapshot: SnapshotFile) -> None:

@@ -150,9 +150,13 @@ def test_clubs_never_seen_start_empty(snapshot: SnapshotFile) -> None:
 
 
 def test_every_field_of_a_forecast_survives(snapshot: SnapshotFile) -> None:
+    listed = snapshot.forecasts(MatchFilter(), None, 200)
     for forecast in house.current_forecasts(1, snapshot):
         assert forecast.fixture.match_id is not None
-        assert snapshot.forecast(forecast.fixture.match_id) == forecast
+        current = snapshot.forecast(forecast.fixture.match_id)
+        assert current is not None
+        assert current.forecast == forecast
+        assert current in listed, "coverage comes with the list"
 
 
 def test_a_fixture_is_found_by_pairing_and_day(snapshot: SnapshotFile) -> None:
@@ -167,7 +171,7 @@ def test_a_fixture_is_found_by_pairing_and_day(snapshot: SnapshotFile) -> None:
 def test_lists_are_narrowed(snapshot: SnapshotFile) -> None:
     everything = snapshot.forecasts(MatchFilter(), None, 200)
     assert len(everything) == len(house.fixtures()) - 1
-    middle = everything[4].fixture.kickoff_at
+    middle = everything[4].forecast.fixture.kickoff_at
     narrowed: dict[MatchFilter, Callable[[Fixture], bool]] = {
         MatchFilter(kickoff_from=middle): lambda f: f.kickoff_at >= middle,
         MatchFilter(kickoff_to=middle): lambda f: f.kickoff_at < middle,
@@ -176,7 +180,7 @@ def test_lists_are_narrowed(snapshot: SnapshotFile) -> None:
         MatchFilter(status=MatchStatus.FINISHED): lambda f: False,
     }
     for chosen, belongs in narrowed.items():
-        assert snapshot.forecasts(chosen, None, 200) == [f for f in everything if belongs(f.fixture)]
+        assert snapshot.forecasts(chosen, None, 200) == [c for c in everything if belongs(c.forecast.fixture)]
 
 
 def test_many_threads_read_one_file(snapshot: SnapshotFile) -> None:
