@@ -240,6 +240,16 @@ def test_matches_without_prices_are_neither_learnt_from_nor_forecast_but_the_fol
     assert 0 < len(forecast) < len(made.future)
 
 
+def test_a_batch_without_a_match_to_come_is_published_empty(made: Pipeline, tmp_path: Path) -> None:
+    none = made.future.slice(0, 0)
+    batch = forecast_all(made.finished, none, made.bundle, AS_OF, code_revision="c1", cause=Cause.NEW_RESULTS)
+    assert batch.forecasts == ()
+    objects = FolderStore(tmp_path / "objects")
+    teams = pa.table({"team_id": ["spain:club-00"], "name": ["Club 00"], "country": ["spain"], "aliases": [["Zero"]]})
+    pointer = publish(batch, teams, made.bundle, objects, NOW)
+    assert objects.get(pointer.key)
+
+
 def test_without_any_price_the_stage_says_what_to_do(made: Pipeline) -> None:
     never = with_market(PLAIN, ["PS"])
     with pytest.raises(BadInput, match=r"features.market_from: .*'PS'"):
