@@ -168,5 +168,5 @@ def learn_league(
 
 
 def stats_known(stats: Sequence[float]) -> bool:
-    """Whether shots and shots on target of both sides are known; order: shots, on target, corners, home then away."""
+    """Whether shots and shots on target of both sides are known; the order is that of `columns.STAT_NAMES`."""
     return stats[0] == stats[0] and stats[1] == stats[1] and stats[2] == stats[2] and stats[3] == stats[3]

@@ -96,8 +96,8 @@ def read(
         program: one row (kind, side, quantity or metric, scope, window, known) a feature, from the contract.
         quantities: scratch, at least QUANTITIES long; row: output, as long as the program.
     """
-    read_side(home, home_seat, league, kickoff, True, quantities, 0)
-    read_side(away, away_seat, league, kickoff, False, quantities, SIDE_QUANTITIES)
+    read_side(home, home_seat, kickoff, True, quantities, 0)
+    read_side(away, away_seat, kickoff, False, quantities, SIDE_QUANTITIES)
     read_match(home, away, league, season, quantities, 2 * SIDE_QUANTITIES)
     for f in range(len(program)):
         step = program[f]
@@ -151,7 +151,6 @@ def read_meetings(pair: Sequence[float], home_is_first: bool, what: int, window:
 def read_side(
     team: Sequence[float],
     seat: Sequence[float],
-    league: Sequence[float],
     kickoff: float,
     at_home: bool,
     q: MutableSequence[float],
