@@ -244,7 +244,7 @@ def test_a_batch_without_a_match_to_come_is_published_empty(made: Pipeline, tmp_
     none = made.future.slice(0, 0)
     batch = forecast_all(made.finished, none, made.bundle, AS_OF, code_revision="c1", cause=Cause.NEW_RESULTS)
     assert batch.forecasts == ()
-    objects = FolderStore(tmp_path / "objects")
+    objects = FolderStore(tmp_path)
     teams = pa.table({"team_id": ["spain:club-00"], "name": ["Club 00"], "country": ["spain"], "aliases": [["Zero"]]})
     pointer = publish(batch, teams, made.bundle, objects, NOW)
     assert objects.get(pointer.key)
