@@ -193,9 +193,9 @@ def rollback(registry: MlflowRegistry, objects: ObjectStore, now: datetime) -> R
         raise NotFound("no champion was before this one; `matchcast models` lists what can be promoted")
     withdrawn = registry.find(str(promotions.pop().number))
     version = registry.find(str(promotions[-1].number))
+    registry.tag(withdrawn, {ROLLED_BACK: _iso(now)})  # first: the gate does not let it back, wherever this ends
     _point_at(registry, objects, version, now)
     registry.set_promotions(promotions)
-    registry.tag(withdrawn, {ROLLED_BACK: _iso(now)})
     return version
 
 

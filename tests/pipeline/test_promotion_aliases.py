@@ -10,7 +10,7 @@ import pytest
 
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.registry import BUNDLE_FOLDER, BUNDLE_VERSION, CANDIDATE, MlflowRegistry
-from matchcast.errors import NotFound
+from matchcast.errors import NotFound, Unavailable
 from matchcast.model.bundle import load_bundle
 from pipeline.promotion import pointed_at, promote, rollback, withdrawn_at
 from tests.entrypoints.house import bundle_files
@@ -110,6 +110,25 @@ def test_a_rollback_brings_the_champion_before_back_and_marks_the_one_withdrawn(
 
     promote(house.registry, house.objects, "2", LATER + timedelta(hours=1))
     assert withdrawn_at(house.registry.find("2")) is None, "promoted again by hand, it counts as any other"
+
+
+def test_a_rollback_that_ends_halfway_holds_and_can_be_repeated(house: House, tmp_path: Path) -> None:
+    """The object store is away when the pointer is written: the version stays withdrawn, so no gate lets it back."""
+    promote(house.registry, house.objects, "1", NOW)
+    promote(house.registry, house.objects, "2", NOW)
+
+    class Away(FolderStore):
+        def put(self, key: str, content: bytes) -> str:
+            raise Unavailable("the object store is away")
+
+    with pytest.raises(Unavailable):
+        rollback(house.registry, Away(tmp_path / "objects"), LATER)
+    assert withdrawn_at(house.registry.find("2")) == LATER.isoformat()
+    assert house.serving() == 2
+
+    rollback(house.registry, house.objects, LATER + timedelta(hours=1))
+    assert house.aliases() == {"candidate": 3, "champion": 1}
+    assert house.serving() == 1
 
 
 def test_the_first_champion_cannot_be_rolled_back(house: House) -> None:
