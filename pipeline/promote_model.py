@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 from matchcast.adapters.objects_folder import objects_at
 from matchcast.adapters.registry import MlflowRegistry, RegisteredVersion, tracking_uri
 from matchcast.errors import BundleBroken, NotFound
+from matchcast.features.contract import FeatureContract
 from matchcast.model.bundle import load_bundle
 from pipeline.files import read_json, read_parquet, write_json
 from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS, feature_rows
 from pipeline.params import read_params
-from pipeline.paths import GATE, HOLDOUT, HOLDOUT_FORECASTS, PROMOTED, REGISTERED, TRAINING_METRICS
+from pipeline.paths import CONTRACT, GATE, HOLDOUT, HOLDOUT_FORECASTS, PROMOTED, REGISTERED, TRAINING_METRICS
 from pipeline.promotion import HoldoutForecasts, ask_gate, promote, withdrawn_at
 from pipeline.stage import environment, now, run_stage, say
 
@@ -87,11 +88,19 @@ def _unseen_forecasts(registry: MlflowRegistry, champion: RegisteredVersion) -> 
     holdout = read_parquet(HOLDOUT)
     seen_until = int(datetime.fromisoformat(bundle.manifest.trained_until).timestamp())
     later = holdout.filter(pa.array(holdout["day"].to_numpy() > seen_until))
-    if len(later) and set(bundle.contract.names) <= set(later.column_names):
+    made = FeatureContract.from_json(CONTRACT.read_text())
+    if not are_made(bundle.contract, made):
+        say("the champion reads other features than were made here, only its recorded forecasts count")
+    elif len(later):
         probs = bundle.predict(feature_rows(later, bundle.contract))
         outcomes = later["outcome"].to_numpy().astype(np.int64)
         found.append(HoldoutForecasts(later["match_id"].to_numpy(), probs, outcomes))
     return found
+
+
+def are_made(read: FeatureContract, made: FeatureContract) -> bool:
+    """Whether a model's columns are among those made; a name alone says nothing of whose prices it holds."""
+    return set(read.features) <= set(made.features)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from matchcast.errors import NotFound
-from matchcast.features.contract import FeatureContract, choose
+from matchcast.features.contract import FeatureContract, catalogue, choose, with_market
 from matchcast.model.metrics import base_rates, log_loss_each
 from pipeline.baseline import baseline_forecasts
 from pipeline.evaluation import evaluate
 from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS
 from pipeline.params import PromotionGate
-from pipeline.promote_model import forecasts_of
+from pipeline.promote_model import are_made, forecasts_of
 from pipeline.promotion import GateAnswer, HoldoutForecasts, ask_gate
 
 GATE = PromotionGate(worst_ece=0.05, z=1.645, least_common_matches=200)
@@ -201,3 +201,14 @@ def test_the_report_holds_every_score_beside_base_rate_and_market() -> None:
 
 def test_without_odds_no_market_is_reported() -> None:
     assert "market" not in evaluate(TRUTH, OUTCOMES, base_rates(OUTCOMES), NO_ODDS)
+
+
+def test_a_champion_is_not_run_on_other_bookmakers_prices() -> None:
+    """Names alike are not enough: the market's columns are named the same whoever's prices they hold."""
+    made = with_market(FeatureContract(catalogue()[:9]), ["bet365"])
+    other = with_market(FeatureContract(catalogue()[:4]), ["pinnacle"])
+    assert set(other.names) <= set(made.names)
+    assert not are_made(other, made)
+    assert are_made(with_market(FeatureContract(catalogue()[:4]), ["bet365"]), made)
+    assert are_made(FeatureContract(catalogue()[:4]), made)
+    assert not are_made(FeatureContract(catalogue()[:10]), made)
