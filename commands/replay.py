@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def replay(
-    forecast_id: Annotated[int | None, typer.Argument(min=1, help="A row of the ledger.", show_default=False)] = None,
+    forecast_id: Annotated[
+        int | None, typer.Argument(min=1, max=2**63 - 1, help="A row of the ledger.", show_default=False)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every row of the ledger.")] = False,
 ) -> None:
     """Make a recorded forecast again from its snapshot and model, and compare; ends with 1 if anything differs."""
@@ -87,7 +89,7 @@ def _told(replayed: "Replayed") -> str:
 
 @contextmanager
 def _replayer() -> "Iterator[Replayer]":
-    """Over the ledger and the object store that the environment names; copies of snapshots live as long as this."""
+    """Over the ledger and the object store that the environment names; the copy of a snapshot has no name once it is read."""
     from commands.environment import database_url, objects_url
     from matchcast.adapters.database.engine import Database
     from matchcast.adapters.database.ledger import SqlLedger
@@ -102,6 +104,8 @@ def _replayer() -> "Iterator[Replayer]":
             file = Path(folder) / Path(key).name
             file.write_bytes(content)
             snapshot = open_snapshot(file)
-            return RecordedState(snapshot, read_state(file, snapshot))
+            state = read_state(file, snapshot)
+            file.unlink()  # what is open goes on without its name; a whole ledger would fill the disk
+            return RecordedState(snapshot, state)
 
         yield Replayer(SqlLedger(Database(database_url())), objects_at(objects_url()), open_state)

@@ -6,7 +6,7 @@ import typer
 
 
 def value(
-    match_id: Annotated[int, typer.Option(help="A match with a forecast; its last one counts.")],
+    match_id: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="A match with a forecast; its last one counts.")],
     odds: Annotated[tuple[float, float, float], typer.Option(help="Decimal prices of home, draw and away.")],
     method: Annotated[Literal["power", "shin"], typer.Option(help="How the book's margin is taken off.")] = "power",
 ) -> None:

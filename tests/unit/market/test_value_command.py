@@ -68,6 +68,11 @@ def test_what_cannot_be_valued_is_refused(words: tuple[str, ...], told: str) -> 
     assert told in value(*words, code=1)
 
 
+@pytest.mark.parametrize("match_id", ["9" * 26, "-1", str(2**63)])
+def test_a_match_id_no_database_can_hold_is_refused(match_id: str) -> None:
+    assert "Invalid value for '--match-id'" in value("--match-id", match_id, "--odds", "2.0", "4.0", "3.0", code=2)
+
+
 def test_a_missing_price_names_its_field() -> None:
     with pytest.raises(BadInput, match=r"^odds: ") as refused:
         valuation(Probabilities(0.5, 0.3, 0.2), Prices(2.0, float("nan"), 3.0), DeVig.SHIN)

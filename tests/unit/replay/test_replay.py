@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import tempfile
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from commands.main import app
+from commands.replay import _replayer
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.snapshot_file import open_snapshot
@@ -277,6 +279,23 @@ def test_what_cannot_be_asked_is_refused(
 ) -> None:
     at(kept, monkeypatch)
     assert told in replay(*words, code=1)
+
+
+def test_an_id_no_database_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert "9223372036854775807" in replay("9" * 26, code=2)
+
+
+def test_no_copy_of_a_snapshot_outlives_its_reading(
+    kept: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A ledger names as many snapshots as there were batches; what is open goes on without its file."""
+    at(kept, monkeypatch)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with _replayer() as replayer:
+        for forecast_id in (REQUESTED, FIRST_OF_BATCH):
+            assert replayer.replay(forecast_id).difference is None
+            assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_the_state_read_back_from_a_snapshot_is_the_state_that_was_written(tmp_path: Path) -> None:
