@@ -1,9 +1,10 @@
 """What predict-sync is asked and what it tells of its model."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from matchcast.domain.forecast import Reference
 from matchcast.usecases.champion import Champion
 from matchcast.usecases.predict import Pairing
 from matchcast.web.instants import KickoffField
@@ -74,7 +75,7 @@ class IntervalInfo(Reply):
     """How the model's intervals were calibrated, and how often they held on `measured_on` other matches."""
 
     level: Share
-    reference: Literal["closing odds", "other members"]
+    reference: Reference
     matches: int
     coverage: Share
     measured_on: int

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from matchcast.domain.match import Fixture, Outcome
 
@@ -15,6 +15,8 @@ GENESIS_HASH: Final = "0" * 64
 
 LITTLE_HISTORY: Final = 12
 """Before so many matches, the features take a club for a newcomer to its league rather than for itself."""
+Reference = Literal["closing odds", "other members"]
+"""What an interval around a forecast is to hold."""
 
 
 class Cause(StrEnum):

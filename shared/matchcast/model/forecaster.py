@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from matchcast.model.goals import Goals
 from matchcast.model.linear import Linear
+from matchcast.model.metrics import LEAST_PROB
 from matchcast.model.trees import Trees
 
 MEMBERS: Final = ("trees", "linear", "goals")
-_LEAST: Final = 1e-15
 
 
 def softmax(margins: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -33,7 +33,7 @@ def log_pool(
     Returns:
         Shape (n, 3): the product of the members' probabilities to the power of weight / temperature, normalised.
     """
-    logs = np.log(np.maximum(members, _LEAST))
+    logs = np.log(np.maximum(members, LEAST_PROB))
     pooled = np.zeros(logs.shape[1:])
     for weight, member in zip(weights, logs, strict=True):
         pooled += weight * member

@@ -8,21 +8,21 @@ or, where too few matches have odds, each member against the pool of the others.
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matchcast.domain.forecast import Reference
 from matchcast.model.forecaster import Forecaster, log_pool
+from matchcast.model.metrics import LEAST_PROB
 
-Reference = Literal["closing odds", "other members"]
 LEVEL: Final = 0.8
 LEAST_PRICED: Final = 500
 """Matches with odds that calibrating on them takes."""
 LEAST_MATCHES: Final = 100
 """Matches that coverage is measured on at least: its standard error stays under 0.04."""
 FLOORS: Final = np.geomspace(0.01, 1.0, 21)
-_LEAST: Final = 1e-15
 
 
 class Pool(NamedTuple):
@@ -162,6 +162,6 @@ def _narrowest(distance: NDArray[np.float64], spread: NDArray[np.float64], level
 
 
 def _logit(probs: NDArray[np.float64]) -> NDArray[np.float64]:
-    held = np.clip(probs, _LEAST, 1.0 - _LEAST)
+    held = np.clip(probs, LEAST_PROB, 1.0 - LEAST_PROB)
     result: NDArray[np.float64] = np.log(held) - np.log1p(-held)
     return result

@@ -9,12 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matchcast.domain.forecast import Probabilities
 from matchcast.errors import BadInput
 
 Odds = NDArray[np.float64]
 Probs = NDArray[np.float64]
 STEPS: Final = 60
-OUTCOMES: Final = ("home", "draw", "away")
+OUTCOMES: Final = Probabilities._fields
 
 
 class DeVig(StrEnum):

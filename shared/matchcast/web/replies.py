@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities
+from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities, Reference
 from matchcast.domain.match import MatchStatus, Outcome
 from matchcast.ports import MatchRecord, StateSnapshot
 
@@ -130,7 +130,7 @@ class IntervalReply(Reply):
     draw: tuple[Share, Share]
     away: tuple[Share, Share]
     level: Share
-    reference: Literal["closing odds", "other members"]
+    reference: Reference
     coverage: Share
 
 
@@ -274,7 +274,7 @@ def match_reply(match: MatchRecord) -> MatchReply:
 
 
 def _by_outcome(values: Sequence[T]) -> dict[str, T]:
-    return dict(zip(("home", "draw", "away"), values, strict=True))
+    return dict(zip(Probabilities._fields, values, strict=True))
 
 
 def status_of(name: StatusName | None) -> MatchStatus | None:
