@@ -42,7 +42,7 @@ check: sync services ## what every commit passes: ruff, mypy, import rules, fast
 	@$(RUN) pytest -m 'not slow' -x
 
 bench: sync services ## measure, side by side in one run
-	@for measure in $(filter-out %measure_quality.py,$(wildcard tests/measure/measure_*.py)); do echo "== $$measure"; $(RUN) python -m $$(basename $$measure .py | sed "s/^/tests.measure./") || exit 1; done
+	@for measure in $(filter-out %measure_quality.py %measure_pipeline.py,$(wildcard tests/measure/measure_*.py)); do echo "== $$measure"; $(RUN) python -m $$(basename $$measure .py | sed "s/^/tests.measure./") || exit 1; done
 
 bench-quality: $(filter $(OWN_UV),$(UV)) ## our forecasts beside penaltyblog's and the close (QUALITY="--ours FILE.csv --from 2023-07-01")
 	@$(UV) sync --quiet --locked --group peers
