@@ -77,7 +77,8 @@ def test_ours_stands_beside_every_peer_base_rates_and_the_close(measured: Path) 
     """One line each; on as many matches as it has forecast, the rest counted."""
     found = table(measured)
     assert set(found) == {
-        "ours", "penaltyblog Dixon-Coles", "penaltyblog Dixon-Coles, two divisions", "penaltyblog pi, logistic",
+        "ours", "ours, trees alone", "ours, linear alone", "ours, goals alone",
+        "penaltyblog Dixon-Coles", "penaltyblog Dixon-Coles, two divisions", "penaltyblog pi, logistic",
         "penaltyblog Elo, logistic", "penaltyblog Elo, its own", "base rates", "close (power)", "close (Shin)",
     }  # fmt: skip
     assert all(int(line["matches"]) + int(line["left_out"]) == SEASON for line in found.values())
