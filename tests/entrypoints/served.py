@@ -1,14 +1,22 @@
-"""An application served by uvicorn on a port of its own, and a client for it."""
+"""An application served by uvicorn on a port of its own, a client for it, and what its problems look like."""
 
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import uvicorn
 from starlette.types import ASGIApp
+
+PAIRING = {
+    "home_team": "Gate",
+    "away_team": "Westfield",
+    "tournament": "Premier League",
+    "kickoff_at": "2025-03-09T15:00:00Z",
+}
 
 
 @contextmanager
@@ -30,3 +38,21 @@ def served(app: ASGIApp, key: str | None = None) -> Iterator[httpx.Client]:
         server.should_exit = True
         thread.join(10)
         listening.close()
+
+
+def assert_problem(answer: httpx.Response, status: int, field: str | None = None, words: str = "") -> dict[str, Any]:
+    """The answer is problem+json with this status, naming this field and holding these words."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["type"].startswith("urn:matchcast:problem:")
+    assert body["title"]
+    assert body["instance"] == answer.request.url.path
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert words in body["detail"]
+    assert "Traceback" not in answer.text
+    if field is not None:
+        assert field in [error["field"] for error in body["errors"]]
+        assert all(error["detail"].startswith(error["field"]) for error in body["errors"])
+    return body

@@ -27,8 +27,7 @@ from matchcast.adapters.clock import utc_now
 from matchcast.errors import BadInput
 from tests.entrypoints import house
 from tests.entrypoints.house import House
-from tests.entrypoints.served import served
-from tests.entrypoints.test_predict_sync import PAIRING, assert_problem
+from tests.entrypoints.served import PAIRING, assert_problem, served
 
 HEALTH = {"/livez", "/readyz", "/healthcheck/", "/metrics"}
 

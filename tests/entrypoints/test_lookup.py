@@ -15,8 +15,7 @@ from functions.lookup.main import app
 from matchcast.model.bundle import load_bundle
 from tests.entrypoints import house
 from tests.entrypoints.house import House
-from tests.entrypoints.served import served
-from tests.entrypoints.test_predict_sync import assert_problem
+from tests.entrypoints.served import assert_problem, served
 
 
 def walk(client: httpx.Client, path: str | None) -> list[dict[str, Any]]:
