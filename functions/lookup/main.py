@@ -1,7 +1,7 @@
 """GET /predict/{match_id}, GET /predict/ and GET /matches/."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
@@ -81,9 +81,9 @@ def build(
     return app
 
 
-def app() -> FastAPI:  # uvicorn --factory functions.lookup.main:app
+def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --factory functions.lookup.main:app
     """The application as the environment says; opens nothing yet."""
-    settings = read_settings(LookupSettings, os.environ)
+    settings = read_settings(LookupSettings, environment)
     log_as_json(settings.log_level)
     to = Connections(settings)
     return build(to.snapshot(), to.matches, to.keys, to.now)

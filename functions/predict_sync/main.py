@@ -1,7 +1,7 @@
 """POST /predict/ and GET /predict/model/info."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import Depends, FastAPI, Request, Response
 
@@ -86,9 +86,9 @@ def build(
     return app
 
 
-def app() -> FastAPI:  # uvicorn --factory functions.predict_sync.main:app
+def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --factory functions.predict_sync.main:app
     """The application as the environment says; opens nothing yet."""
-    settings = read_settings(PredictSyncSettings, os.environ)
+    settings = read_settings(PredictSyncSettings, environment)
     log_as_json(settings.log_level)
     to = Connections(settings)
     return build(

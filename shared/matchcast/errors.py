@@ -8,8 +8,10 @@ MatchcastError
 │   └── Unauthorised      no valid API key
 │       └── MissingScope  a valid one that does not allow this
 ├── NotFound              the thing asked for does not exist (yet)
+├── TaskEnded             the task has its final state, or is unknown: its work must not be done
 ├── GateFailed            a validation or promotion gate said no
 └── Unavailable           something we depend on is missing or broken; trying again may help
+    ├── TimedOut          the work took longer than it may
     ├── BundleBroken      a model bundle fails its hashes or its golden rows
     └── SnapshotBroken    a state snapshot cannot be read
 """
@@ -60,12 +62,20 @@ class NotFound(MatchcastError):
     """The thing asked for does not exist, or not yet."""
 
 
+class TaskEnded(MatchcastError):
+    """The task has its final state, or is unknown: its work must not be done."""
+
+
 class GateFailed(MatchcastError):
     """A validation or promotion gate said no."""
 
 
 class Unavailable(MatchcastError):
     """Something we depend on is missing or broken; trying again may help."""
+
+
+class TimedOut(Unavailable):
+    """The work took longer than it may; nothing was written."""
 
 
 class BundleBroken(Unavailable):

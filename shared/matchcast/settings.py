@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from matchcast.errors import BadInput
 
@@ -23,8 +24,14 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("only http:// and https:// URLs are supported")
+    return value
+
+
 class Settings(BaseModel):
-    """What every serving function reads; a field `x` is the variable MATCHCAST_X.
+    """What every serving function reads; a field `x` is the variable MATCHCAST_X, unless it has an alias.
 
     Attributes:
         cache_dir: where copies of objects are kept; on a read-only file system, a writable mount.
@@ -54,6 +61,85 @@ class LookupSettings(Settings):
     """Of `functions.lookup`."""
 
 
+class EventSettings(Settings):
+    """What every function that takes events reads.
+
+    Attributes:
+        handler_seconds: how long the handling of an event may take; the Trigger's timeout is longer.
+    """
+
+    handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(25, examples=["25"])
+
+
+class PublishingSettings(EventSettings):
+    """What a function that publishes on its own reads.
+
+    Attributes:
+        sink: the broker's address, in K_SINK.
+    """
+
+    sink: Annotated[str, AfterValidator(_http_url)] = Field(
+        alias="K_SINK", examples=["http://inference-broker-ingress.matchcast.svc.cluster.local"]
+    )
+
+
+class PredictAsyncSettings(PublishingSettings):
+    """Of `functions.predict_async`.
+
+    Attributes:
+        renewal_seconds: how long renewing all forecasts may take.
+        task_hours: how long a task's status can be asked for.
+    """
+
+    renewal_seconds: Annotated[float, Field(gt=0, le=600)] = Field(150, examples=["150"])
+    task_hours: Annotated[float, Field(gt=0, le=24 * 30)] = Field(24, examples=["24"])
+
+
+class ScrapeSettings(PublishingSettings):
+    """Of `functions.scrape`.
+
+    Attributes:
+        task_hours: how long a task's status can be asked for.
+    """
+
+    handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(270, examples=["270"])
+    task_hours: Annotated[float, Field(gt=0, le=24 * 30)] = Field(24 * 7, examples=["168"])
+
+
+class DriftSettings(EventSettings):
+    """Of `functions.drift`.
+
+    Attributes:
+        drift_threshold: share of the features that may drift before it is said so.
+        drift_days: how many days back the recent matches reach.
+    """
+
+    handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(150, examples=["150"])
+    drift_threshold: Annotated[float, Field(ge=0, le=1)] = Field(0.2, examples=["0.2"])
+    drift_days: Annotated[int, Field(ge=1, le=365)] = Field(28, examples=["28"])
+
+
+class ReloadSettings(PublishingSettings):
+    """Of `functions.reload`.
+
+    Attributes:
+        hook_token: what MinIO sends as `Authorization: Bearer …`.
+    """
+
+    hook_token: SecretStr = Field(min_length=16, examples=["one word of 16 characters or more"])
+
+
+class DeadletterSettings(EventSettings):
+    """Of `functions.deadletter`: where letters are replayed."""
+
+    ingest_broker_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        examples=["http://ingest-broker-ingress.matchcast.svc.cluster.local"]
+    )
+    inference_broker_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        examples=["http://inference-broker-ingress.matchcast.svc.cluster.local"]
+    )
+
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -63,17 +149,23 @@ def read_settings(kind: type[S], environment: Mapping[str, str]) -> S:
     Raises:
         BadInput: one message that lists every variable at fault, with an example.
     """
-    given = {name: environment.get(PREFIX + name.upper(), "") for name in kind.model_fields}
+    variables = {field.alias or name: variable_of(name, field) for name, field in kind.model_fields.items()}
+    given = {name: environment.get(variable, "") for name, variable in variables.items()}
     try:
         return kind.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
+        examples = {field.alias or name: (field.examples or [""])[0] for name, field in kind.model_fields.items()}
         faults = []
         for fault in error.errors():
             name = str(fault["loc"][0])
-            example = (kind.model_fields[name].examples or [""])[0]
-            faults.append(f"{PREFIX}{name.upper()}: {_reason(fault['msg'])}; for example {example}")
+            faults.append(f"{variables[name]}: {_reason(fault)}; for example {examples[name]}")
         raise BadInput("the environment is not right:\n  " + "\n  ".join(faults)) from error
 
 
-def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def variable_of(name: str, field: FieldInfo) -> str:
+    """The environment variable of a settings class's field."""
+    return field.alias or PREFIX + name.upper()
+
+
+def _reason(fault: Mapping[str, Any]) -> str:
+    return "is missing" if fault["type"] == "missing" else str(fault["msg"]).removeprefix("Value error, ")

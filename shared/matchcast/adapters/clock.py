@@ -3,12 +3,25 @@
 import time
 from datetime import UTC, datetime, timedelta
 
+from matchcast.errors import TimedOut
 from matchcast.ports import Clock
 
 
 def utc_now() -> datetime:
     """The time now, aware UTC."""
     return datetime.now(UTC)
+
+
+class Timer:
+    """The `Deadline` port: so many seconds from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends = time.monotonic() + seconds
+
+    def check(self) -> None:
+        if time.monotonic() >= self._ends:
+            raise TimedOut(f"the work took longer than {self._seconds:g} s and was given up; nothing was written")
 
 
 def clock_from(starts_at: datetime | None) -> Clock:

@@ -5,7 +5,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -62,8 +62,9 @@ def create_web_app(
     app.router.route_class = EitherSlash
     app.state.telemetry = measured
     app.state.checks = needs
+    app.state.event_paths = set()
     answer_with_problems(app)
-    app.add_middleware(Observed, telemetry=measured)
+    app.add_middleware(Observed, telemetry=measured, unlimited=app.state.event_paths)
 
     @app.get("/livez", tags=["health"])
     async def livez() -> dict[str, str]:
@@ -115,11 +116,16 @@ class EitherSlash(APIRoute):
 
 
 class Observed:
-    """Middleware: request id, limit on the body, metrics, a log line, and a 500 without a stack for the unexpected."""
+    """Middleware: request id, limit on the body, metrics, a log line, and a 500 without a stack for the unexpected.
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+    Args:
+        unlimited: paths that limit the body by themselves.
+    """
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, unlimited: Collection[str] = ()) -> None:
         self._app = app
         self._telemetry = telemetry
+        self._unlimited = unlimited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -139,7 +145,9 @@ class Observed:
             await send(message)
 
         try:
-            if _declared_length(scope) > LARGEST_BODY:
+            if scope["path"] in self._unlimited:
+                await self._app(scope, receive, send_marked)
+            elif _declared_length(scope) > LARGEST_BODY:
                 await _too_large(scope)(scope, receive, send_marked)
             else:
                 await self._app(scope, _limited(receive), send_marked)

@@ -1,7 +1,7 @@
 """What functions connect to, as their settings say; everything is imported and opened on first use."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 from matchcast.adapters.clock import clock_from
@@ -11,6 +11,7 @@ from matchcast.adapters.objects_folder import objects_at
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader
+from matchcast.ports.events import DeadLetters, Inbox, Sink, Tasks
 from matchcast.settings import Settings
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 
@@ -58,6 +59,32 @@ class Connections:
         from matchcast.adapters.database.matches import SqlMatchReader
 
         return SqlMatchReader(self._database)
+
+    def inbox(self) -> Inbox:
+        from matchcast.adapters.database.inbox import SqlInbox
+
+        return SqlInbox(self._database)
+
+    def tasks(self) -> Tasks:
+        from matchcast.adapters.database.tasks import SqlTasks
+
+        return SqlTasks(self._database)
+
+    def letters(self) -> DeadLetters:
+        from matchcast.adapters.database.dead_letters import SqlDeadLetters
+
+        return SqlDeadLetters(self._database)
+
+    def sink(self, url: str) -> Callable[[], Sink]:
+        """The broker at this address."""
+
+        @cache
+        def opened() -> Sink:
+            from matchcast.adapters.sink import HttpSink
+
+            return HttpSink(url, lambda: self.objects)
+
+        return opened
 
     @cached_property
     def _database(self) -> "Database":

@@ -15,11 +15,13 @@ from matchcast.errors import (
     MatchcastError,
     MissingScope,
     NotFound,
+    TimedOut,
     Unauthorised,
     Unavailable,
     UnknownTeam,
     UnknownTournament,
 )
+from matchcast.events import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 _LOG: Final = logging.getLogger("matchcast.web")
@@ -42,6 +44,7 @@ STATUSES: Final[tuple[tuple[type[MatchcastError], Status], ...]] = (
     (MissingScope, Status(403, "missing-scope")),
     (Unauthorised, Status(401, "unauthorised", {"WWW-Authenticate": "ApiKey"})),
     (BadInput, Status(422, "bad-input")),
+    (TimedOut, Status(504, "timed-out", {"Retry-After": "5"})),
     (Unavailable, Status(503, "unavailable", {"Retry-After": "5"})),
     (MatchcastError, Status(500, "internal")),
 )
@@ -129,6 +132,18 @@ def problem_of(scope: Mapping[str, Any], error: MatchcastError) -> Response:
         headers=status.headers,
         errors=[{"field": field, "detail": str(error)}] if field else (),
         suggestions=error.suggestions if isinstance(error, UnknownTeam) else (),
+    )
+
+
+def problem_data(error: MatchcastError) -> Problem:
+    """One of our errors as events and tasks tell it."""
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    return Problem(
+        type=f"urn:matchcast:problem:{status.type}",
+        title=HTTPStatus(status.status).phrase,
+        status=status.status,
+        detail=str(error)[:2000],
+        field=error.field if isinstance(error, BadInput) else None,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from threading import local
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
@@ -30,6 +31,7 @@ class Database:
     def __init__(self, url: str, *, checked: bool = True) -> None:
         self.url: Final = _parse(url)
         self._unchecked = checked
+        self._of_thread = local()
 
     @property
     def is_sqlite(self) -> bool:
@@ -62,7 +64,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read from.
+        """A connection to read from; inside `writing` of the same thread, that transaction.
 
         Raises:
             Unavailable: the database cannot be reached, or does not hold Matchcast's tables as of this version.
@@ -74,6 +76,8 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction: committed at the end, rolled back if anything is raised.
 
+        Inside another one of the same thread it is part of that one, which then ends both.
+
         Raises:
             Unavailable: as for `reading`; nothing was written.
         """
@@ -82,16 +86,33 @@ class Database:
 
     @contextmanager
     def _connection(self, *, writes: bool) -> Iterator[Connection]:
+        outer: Connection | None = getattr(self._of_thread, "transaction", None)
+        with self._telling_errors():
+            if outer is not None:
+                yield outer
+                return
+            with self._opened(writes=writes) as connection:
+                self._of_thread.transaction = connection if writes else None
+                try:
+                    yield connection
+                finally:
+                    self._of_thread.transaction = None
+
+    @contextmanager
+    def _opened(self, *, writes: bool) -> Iterator[Connection]:
         if self._unchecked and self.file is not None and not self.file.exists():
             raise Unavailable(f"there is no database at {self.file}; run `matchcast migrate`")
-        dbapi_error = self.engine.dialect.loaded_dbapi.Error
+        with self.engine.connect() as connection, connection.execution_options(**self._options(writes)).begin():
+            if self._unchecked:
+                self._check(connection)
+                self._unchecked = False
+            yield connection
+
+    @contextmanager
+    def _telling_errors(self) -> Iterator[None]:
         try:
-            with self.engine.connect() as connection, connection.execution_options(**self._options(writes)).begin():
-                if self._unchecked:
-                    self._check(connection)
-                    self._unchecked = False
-                yield connection
-        except (SQLAlchemyError, dbapi_error) as error:
+            yield
+        except (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error) as error:
             raise Unavailable(f"database {self.place}: {_first_line(error)}{self._remedy(error)}") from error
 
     def _options(self, writes: bool) -> dict[str, Any]:

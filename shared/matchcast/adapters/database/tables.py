@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from matchcast.domain.match import MatchStats
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """The migration that makes the tables as they are described here."""
 
 
@@ -204,4 +204,80 @@ api_keys: Final = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+)
+
+tasks: Final = Table(
+    "tasks",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("submitted_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("result", JSON(none_as_null=True)),
+    Column("problem", JSON(none_as_null=True)),
+)
+
+handled_events: Final = Table(
+    "handled_events",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("handled_at", Instant, nullable=False, index=True),
+    Column("reply", JSON(none_as_null=True)),
+)
+
+dead_events: Final = Table(
+    "dead_events",
+    metadata,
+    Column("letter_id", Text, primary_key=True),
+    Column("broker", Text, nullable=False),
+    Column("event", JSON, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("code", Integer),
+    Column("reason", Text, nullable=False),
+    Column("died_at", Instant, nullable=False),
+    Column("deaths", Integer, nullable=False),
+    Column("replayed_at", Instant),
+    Index(None, "died_at", "letter_id"),
+)
+
+settlements: Final = Table(
+    "settlements",
+    metadata,
+    Column("match_id", _BigId, ForeignKey("matches.id"), primary_key=True, autoincrement=False),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("forecast_id", _BigId, ForeignKey("forecasts.forecast_id"), nullable=False),
+    Column("kickoff_at", Instant, nullable=False, index=True),
+    Column("home_goals", Integer, nullable=False),
+    Column("away_goals", Integer, nullable=False),
+    Column("log_loss", Double, nullable=False),
+    Column("rps", Double, nullable=False),
+    Column("brier", Double, nullable=False),
+    Column("market_bookmaker", Text),
+    Column("market_home_prob", Double),
+    Column("market_draw_prob", Double),
+    Column("market_away_prob", Double),
+    Column("market_log_loss", Double),
+    Column("market_rps", Double),
+    Column("market_brier", Double),
+    Column("settled_at", Instant, nullable=False),
+)
+
+drift_reports: Final = Table(
+    "drift_reports",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    Column("checked_at", Instant, nullable=False, index=True),
+    Column("model_version", Text, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("prediction_score", Double, nullable=False),
+    Column("matches", Integer, nullable=False),
+    Column("columns", JSON, nullable=False),
+    Column("report_key", Text, nullable=False),
+    Column("html_key", Text, nullable=False),
 )

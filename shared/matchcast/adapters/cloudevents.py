@@ -1,0 +1,84 @@
+"""Events as CloudEvents 1.0 over HTTP, by the `cloudevents` SDK."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cloudevents.exceptions import GenericException
+from cloudevents.http import CloudEvent, from_http, to_binary
+
+from matchcast.domain.event import Event
+from matchcast.errors import BadInput
+
+_OWN: Final = frozenset(("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"))
+
+
+def read_event(headers: Mapping[str, str], body: bytes) -> Event:
+    """The event in a request or answer, in binary or structured mode.
+
+    Raises:
+        BadInput: it is no CloudEvent 1.0, lacks `time`, or its data is no JSON.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    try:
+        read = from_http(lower, body or None, data_unmarshaller=_json)
+    except (GenericException, ValueError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"body: is no CloudEvent 1.0 ({error}); send one in binary or structured mode", "body"
+        ) from error
+    attributes = read.get_attributes()
+    if attributes.get("specversion") != "1.0":
+        raise BadInput(f"specversion: is {attributes.get('specversion')}; send CloudEvents 1.0", "specversion")
+    for name in ("id", "source", "type"):
+        if not isinstance(attributes.get(name), str) or not attributes[name]:
+            raise BadInput(f"{name}: is empty or no text; an event needs it", name)
+    return Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=attributes["type"],
+        time=_instant(attributes.get("time")),
+        data=read.get_data(),
+        subject=attributes.get("subject"),
+        extensions={name: str(value) for name, value in attributes.items() if name not in _OWN},
+    )
+
+
+def event_http(event: Event) -> tuple[dict[str, str], bytes]:
+    """Headers and body of an event in binary mode."""
+    headers, body = to_binary(_sdk_event(event), data_marshaller=_bytes)
+    return dict(headers), body or b""
+
+
+def _sdk_event(event: Event) -> CloudEvent:
+    attributes = {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "time": event.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        **event.extensions,
+    }
+    if event.subject is not None:
+        attributes["subject"] = event.subject
+    return CloudEvent(attributes, event.data)
+
+
+def _json(content: Any) -> Any:
+    if isinstance(content, bytes | bytearray):  # binary mode; in structured mode it is decoded already
+        return json.loads(content) if content else None
+    return content
+
+
+def _bytes(data: Any) -> bytes:
+    return b"" if data is None else json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _instant(told: object) -> datetime:
+    try:
+        instant = datetime.fromisoformat(str(told))
+    except ValueError as error:
+        raise BadInput(
+            f"time: {told!r} is no RFC 3339 instant; give one such as 2025-03-01T09:00:00Z", "time"
+        ) from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

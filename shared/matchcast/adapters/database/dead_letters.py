@@ -1,0 +1,59 @@
+"""Events that could not be delivered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.inbox import event_from, event_json
+from matchcast.adapters.database.tables import dead_events
+from matchcast.ports.events import DeadLetter
+
+
+class SqlDeadLetters:
+    """The `DeadLetters` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, letter: DeadLetter) -> None:
+        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        new = insert(dead_events).values(letter._asdict() | {"event": event_json(letter.event)})
+        again = {
+            "code": new.excluded.code,
+            "reason": new.excluded.reason,
+            "died_at": new.excluded.died_at,
+            "deaths": dead_events.c.deaths + 1,
+            "replayed_at": None,
+        }
+        with self._database.writing() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["letter_id"], set_=again))
+
+    def find(self, letter_id: str) -> DeadLetter | None:
+        with self._database.reading() as connection:
+            query = select(dead_events).where(dead_events.c.letter_id == letter_id)
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _letter(row)
+
+    def page(self, after: tuple[datetime, str] | None, limit: int, *, open_only: bool) -> Sequence[DeadLetter]:
+        order = (dead_events.c.died_at, dead_events.c.letter_id)
+        query = select(dead_events).order_by(*order).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(*order) > tuple_(*after, types=[column.type for column in order]))
+        if open_only:
+            query = query.where(dead_events.c.replayed_at.is_(None))
+        with self._database.reading() as connection:
+            return [_letter(row) for row in connection.execute(query)]
+
+    def mark_replayed(self, letter_id: str, now: datetime) -> None:
+        change = update(dead_events).where(dead_events.c.letter_id == letter_id).values(replayed_at=now)
+        with self._database.writing() as connection:
+            connection.execute(change)
+
+
+def _letter(row: Row[Any]) -> DeadLetter:
+    return DeadLetter(**{**row._mapping, "event": event_from(row.event)})

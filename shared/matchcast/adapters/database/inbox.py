@@ -1,0 +1,66 @@
+"""Which events were handled, each recorded in the transaction of its effect."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.tables import handled_events
+from matchcast.domain.event import Event
+from matchcast.ports.events import Effect, Handled
+
+
+class SqlInbox:
+    """The `Inbox` port. A second delivery waits for the transaction of the first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def handled(self, consumer: str, event: Event) -> Handled | None:
+        with self._database.reading() as connection:
+            return _find(connection, consumer, event)
+
+    def once(self, consumer: str, event: Event, now: datetime, effect: Effect) -> Event | None:
+        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        row = {"consumer": consumer, "source": event.source, "id": event.id, "type": event.type, "handled_at": now}
+        with self._database.writing() as connection:
+            claim = insert(handled_events).values(row).on_conflict_do_nothing()
+            if connection.execute(claim).rowcount == 0:
+                before = _find(connection, consumer, event)
+                assert before is not None
+                return before.reply
+            reply = effect()
+            if reply is not None:
+                connection.execute(update(handled_events).where(_is(consumer, event)).values(reply=event_json(reply)))
+        return reply
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event as the database holds it."""
+    return {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "time": event.time.isoformat(),
+        "data": event.data,
+        "subject": event.subject,
+        "extensions": dict(event.extensions),
+    }
+
+
+def event_from(stored: dict[str, Any]) -> Event:
+    """The event that `event_json` wrote."""
+    return Event(**{**stored, "time": datetime.fromisoformat(stored["time"])})
+
+
+def _find(connection: Connection, consumer: str, event: Event) -> Handled | None:
+    row = connection.execute(select(handled_events.c.reply).where(_is(consumer, event))).one_or_none()
+    return None if row is None else Handled(None if row.reply is None else event_from(row.reply))
+
+
+def _is(consumer: str, event: Event) -> Any:
+    of = handled_events.c
+    return (of.consumer == consumer) & (of.source == event.source) & (of.id == event.id)

@@ -1,0 +1,169 @@
+"""What the handling of events and tasks needs from outside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+from matchcast.domain.event import Event
+
+Effect = Callable[[], Event | None]
+"""Does what an event asks for; the event that follows, if any."""
+
+
+class Deadline(Protocol):
+    """How long a handler may go on."""
+
+    def check(self) -> None:
+        """Go on, or stop here.
+
+        Raises:
+            TimedOut: the time is over.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Where events are published: a broker."""
+
+    def publish(self, event: Event) -> None:
+        """Hand an event over; it is the broker's when this returns.
+
+        Raises:
+            Unavailable: the broker did not take it.
+        """
+        ...
+
+
+class Handled(NamedTuple):
+    """An event handled before, and the event that followed then."""
+
+    reply: Event | None
+
+
+class Inbox(Protocol):
+    """Which events a consumer has handled; a consumer is a function, or one of its several ways to take a type."""
+
+    def handled(self, consumer: str, event: Event) -> Handled | None:
+        """What became of the event; None if it was not handled yet. Meant to spare work, `once` decides."""
+        ...
+
+    def once(self, consumer: str, event: Event, now: datetime, effect: Effect) -> Event | None:
+        """Run the effect unless the event was handled before, in one transaction with the record of it.
+
+        Whatever the effect writes through stores of the same database is in that transaction. Of several deliveries at
+        once one runs the effect and the others wait for it.
+
+        Returns:
+            The event that follows, this time or the first time.
+        Raises:
+            Unavailable: the database is away; neither effect nor record happened. The same holds for whatever the
+                effect raises.
+        """
+        ...
+
+
+class TaskState(StrEnum):
+    """Where a task is; the last two are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class Task(NamedTuple):
+    """Work that was accepted and is done later.
+
+    Attributes:
+        kind: `prediction` or `scrape`.
+        event: what asks for the work; published when the task is accepted.
+        result: what came of it, as its HTTP answer shows it.
+        problem: why it failed (RFC 9457).
+        expires_at: from then on its status is gone.
+    """
+
+    task_id: str
+    kind: str
+    state: TaskState
+    submitted_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    result: Mapping[str, Any] | None = None
+    problem: Mapping[str, Any] | None = None
+
+
+class Tasks(Protocol):
+    """The tasks. Writes join the transaction of `Inbox.once`."""
+
+    def add(self, task: Task) -> None:
+        """Add a task; one with this id stays as it is."""
+        ...
+
+    def remove(self, task_id: str) -> None:
+        """Forget a task that could not be accepted."""
+        ...
+
+    def find(self, task_id: str) -> Task | None: ...
+
+    def start(self, task_id: str, now: datetime) -> bool:
+        """Say that a task runs. False if it is in a final state, or unknown: then its work must not be done."""
+        ...
+
+    def finish(
+        self,
+        task_id: str,
+        now: datetime,
+        *,
+        result: Mapping[str, Any] | None = None,
+        problem: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Bring a task into its final state: success with a result, failure with a problem. False if it has one."""
+        ...
+
+    def reopen(self, task_id: str, now: datetime) -> bool:
+        """Make a failed task pending again. False if it did not fail."""
+        ...
+
+
+class DeadLetter(NamedTuple):
+    """An event that no try could deliver.
+
+    Attributes:
+        letter_id: UUIDv5 of broker, source, id and destination: the same whenever it dies again.
+        broker: where it died, and is replayed.
+        destination: the subscriber's address, as the broker told it.
+        code: the last HTTP status, -1 where there was no answer; None where the broker did not say.
+        reason: the last answer, shortened.
+        deaths: how often.
+    """
+
+    letter_id: str
+    broker: str
+    event: Event
+    destination: str
+    code: int | None
+    reason: str
+    died_at: datetime
+    deaths: int
+    replayed_at: datetime | None
+
+
+class DeadLetters(Protocol):
+    """The events that could not be delivered. Writes join the transaction of `Inbox.once`."""
+
+    def add(self, letter: DeadLetter) -> None:
+        """Keep a letter; one that is known dies once more and may be replayed again."""
+        ...
+
+    def find(self, letter_id: str) -> DeadLetter | None: ...
+
+    def page(self, after: tuple[datetime, str] | None, limit: int, *, open_only: bool) -> Sequence[DeadLetter]:
+        """Up to `limit` letters in order of (died_at, letter_id), those after `after` only.
+
+        Args:
+            open_only: leave out letters that were replayed and did not die again.
+        """
+        ...
+
+    def mark_replayed(self, letter_id: str, now: datetime) -> None: ...

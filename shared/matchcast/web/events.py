@@ -1,0 +1,133 @@
+"""The event side of a function: a POST with a CloudEvent in, a CloudEvent that follows or nothing out.
+
+A RabbitMQ broker loses an event that is answered with most 4xx. So what can never be handled is answered 200 with an
+`event.rejected`, what may go better later 503 or 504, and nothing with another 4xx.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from anyio import fail_after, to_thread
+from fastapi import FastAPI, Request, Response
+
+from matchcast.adapters.claims import completed, lightened
+from matchcast.adapters.clock import Timer
+from matchcast.adapters.cloudevents import event_http, read_event
+from matchcast.domain.event import Event, named_id
+from matchcast.errors import BadInput, MatchcastError, TaskEnded, TimedOut, Unavailable
+from matchcast.events import EventRejected, first_event, next_event
+from matchcast.ports import Clock, ObjectStore
+from matchcast.ports.events import Deadline
+from matchcast.web.problems import problem_data, problem_of
+
+LARGEST_EVENT: Final = 1024 * 1024
+"""Bytes; above what a broker of ours lets through."""
+
+ANY: Final = "*"
+
+_LOG: Final = logging.getLogger("matchcast.events")
+
+Handler = Callable[[Event, Deadline], Event | None]
+"""Handles an event; returns the one that follows.
+
+Raises a BadInput or other lasting error for what can never be handled, and Unavailable for what may go better later.
+"""
+
+
+def take_events(
+    app: FastAPI,
+    handlers: Mapping[str, Handler],
+    *,
+    service: str,
+    now: Clock,
+    objects: Callable[[], ObjectStore],
+    seconds: float | Mapping[str, float],
+    path: str = "/",
+) -> None:
+    """Let a function take events at `path`.
+
+    Args:
+        handlers: by CloudEvents type; `ANY` takes what no other does.
+        objects: opens the store that holds what was too large to travel.
+        seconds: how long the handling of an event may take, for all types or by type.
+    """
+    app.state.event_paths.add(path)
+    limits = seconds if isinstance(seconds, Mapping) else dict.fromkeys(handlers, seconds)
+
+    async def take(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            reason = f"body: is larger than {LARGEST_EVENT} bytes; put the data into the object store"
+            return _answer(_rejected_request(b"", BadInput(reason, "body")))
+        try:
+            event = read_event(request.headers, body)
+        except BadInput as error:
+            return _answer(_rejected_request(body, error))
+        handler = handlers.get(event.type, handlers.get(ANY))
+        if handler is None:
+            known = ", ".join(sorted(handlers))
+            return _answer(_rejected(event, BadInput(f"type: {event.type} is not taken here; {known} are", "type")))
+        limit = limits.get(event.type, limits.get(ANY, 0))
+        try:
+            with fail_after(limit):
+                reply = await to_thread.run_sync(_handled, handler, event, Timer(limit), abandon_on_cancel=True)
+        except TimeoutError:
+            return problem_of(request.scope, TimedOut(f"{event.type} {event.id} took longer than {limit:g} s"))
+        except Unavailable as error:
+            _note(event, f"not now: {error}")
+            return problem_of(request.scope, error)
+        return _answer(reply)
+
+    def _handled(handler: Handler, event: Event, deadline: Deadline) -> Event | None:
+        try:
+            reply = handler(completed(event, objects()), deadline)
+        except Unavailable:
+            raise
+        except TaskEnded as error:
+            _note(event, f"nothing to do: {error}")
+            return None
+        except MatchcastError as error:
+            reply = _rejected(event, error)
+        else:
+            _note(event, "handled" if reply is None else f"handled, {reply.type} follows")
+        return None if reply is None else lightened(reply, objects())
+
+    def _rejected(event: Event, error: MatchcastError) -> Event:
+        _note(event, f"rejected: {error}")
+        payload = EventRejected(
+            parent_id=event.id, parent_source=event.source, parent_type=event.type, problem=problem_data(error)
+        )
+        return next_event(event, payload, service=service, now=now())
+
+    def _rejected_request(body: bytes, error: MatchcastError) -> Event:
+        _LOG.warning("a request that is no event was rejected: %s", error)
+        payload = EventRejected(parent_id=None, parent_source=None, parent_type=None, problem=problem_data(error))
+        id_ = named_id(service, EventRejected.type(), hashlib.sha256(body).hexdigest())
+        return first_event(payload, id=id_, service=service, now=now())
+
+    app.add_api_route(path, take, methods=["POST"], include_in_schema=False, response_model=None)
+
+
+def _answer(reply: Event | None) -> Response:
+    if reply is None:
+        return Response(status_code=204)
+    headers, body = event_http(reply)
+    return Response(body, 200, headers)
+
+
+async def _body(request: Request) -> bytes | None:
+    """None if it is too large; the rest is read all the same, so that the connection can go on."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= LARGEST_EVENT:
+            parts.append(part)
+    return b"".join(parts) if size <= LARGEST_EVENT else None
+
+
+def _note(event: Event, what: str) -> None:
+    _LOG.info(
+        "event", extra={"event_id": event.id, "event_type": event.type, "event_source": event.source, "what": what}
+    )
