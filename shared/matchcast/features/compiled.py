@@ -6,18 +6,21 @@ decorator in it. Machine code is cached in a folder named after the source's has
 
 import importlib
 import os
+import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matchcast.features.columns import MatchColumns
-from matchcast.features.contract import KERNEL_MODULES, FeatureContract, kernel_hash
+from matchcast.features.columns import STAT_NAMES, MatchColumns, columns_of
+from matchcast.features.contract import KERNEL_MODULES, FeatureContract, choose, kernel_hash
 from matchcast.features.layout import LEAGUE, PAIR, SEAT, TEAM
 from matchcast.features.reading import QUANTITIES
 from matchcast.features.state import State, new_league
@@ -120,8 +123,11 @@ def compiled_kernel() -> dict[str, Callable[..., Any]]:
     """The fold's functions compiled, by name."""
     import numba
 
-    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "matchcast" / "numba"
-    numba.config.CACHE_DIR = str(root / kernel_hash()[:16])
+    cache_folder = (
+        Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "matchcast/numba" / kernel_hash()[:16]
+    )
+    _take_over(Path(sys.prefix, "share/matchcast/numba", cache_folder.name), cache_folder)
+    numba.config.CACHE_DIR = str(cache_folder)
     compiled: dict[str, Callable[..., Any]] = {}
     for module_name in KERNEL_MODULES:
         module = importlib.import_module(f"{_PACKAGE}.{module_name}")
@@ -132,3 +138,28 @@ def compiled_kernel() -> dict[str, Callable[..., Any]]:
                 twin.__module__ = module.__name__
                 namespace[name] = compiled[name] = numba.njit(cache=True, error_model="numpy")(twin)
     return compiled
+
+
+def compile_now() -> None:
+    """Compile everything into the cache, as images do when they are built."""
+    nothing = np.empty(0)
+    no_matches = columns_of(
+        match_ids=[], tournaments=[], seasons=[], kickoffs=nothing.astype(np.int64),
+        kickoffs_known=nothing.astype(np.bool_), home_teams=[], away_teams=[], finished=nothing.astype(np.bool_),
+        home_goals=nothing, away_goals=nothing, stats=np.empty((0, len(STAT_NAMES))),
+    )  # fmt: skip
+    run_pass(no_matches, choose(("elo",), ("home",), ("all",), (1,), ("win",)))
+
+
+def _take_over(ready: Path, cache_folder: Path) -> None:
+    """Copy machine code that came with the environment: numba insists on a cache it can write to."""
+    if not ready.is_dir() or cache_folder.exists():
+        return
+    cache_folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=cache_folder.parent) as whole:
+        copy = shutil.copytree(ready, Path(whole, ready.name))
+        try:
+            copy.rename(cache_folder)
+        except OSError:
+            if not cache_folder.exists():  # nobody else was quicker
+                raise
