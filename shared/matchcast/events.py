@@ -3,6 +3,7 @@
 Lists of the types and who makes and takes them are the manifests under `knative/base`.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
@@ -115,6 +116,15 @@ class AskedPairing(Part):
 class PredictionRequested(Payload):
     """Forecast a known fixture or a pairing."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [given], "properties": {given: {"not": {"type": "null"}}, other: {"type": "null"}}}
+                for given, other in (("match_id", "fixture"), ("fixture", "match_id"))
+            ]
+        }
+    )
+
     NAME = "prediction.requested"
 
     task_id: Id
@@ -133,7 +143,7 @@ class ForecastData(Part):
     """A forecast as it stands in the ledger; the probabilities sum to 1."""
 
     forecast_id: Annotated[int, Field(ge=1)]
-    match_id: MatchId | None
+    match_id: Annotated[MatchId | None, Field(description="none for a pairing that is in no fixture list")] = None
     tournament: Id
     home_team: Id
     away_team: Id
@@ -212,7 +222,7 @@ class ModelRejected(Payload):
 
     NAME = "model.rejected"
 
-    version: Annotated[str | None, Field(description="null where the pointer could not be read")]
+    version: Annotated[str | None, Field(description="none where the pointer could not be read")] = None
     reason: Text
 
 
@@ -238,13 +248,13 @@ class DriftDetected(DriftChecked):
 
 
 class EventRejected(Payload):
-    """An event that can never be handled; its parts are null where it was no CloudEvent at all."""
+    """An event that can never be handled; it has no parent where it was no CloudEvent at all."""
 
     NAME = "event.rejected"
 
-    parent_id: str | None
-    parent_source: str | None
-    parent_type: str | None
+    parent_id: str | None = None
+    parent_source: str | None = None
+    parent_type: str | None = None
     problem: Problem
 
 
@@ -282,7 +292,7 @@ def data_of(event: Event, kind: type[D]) -> D:
         BadInput: it is not; names the field.
     """
     try:
-        return kind.model_validate(event.data)
+        return kind.model_validate_json(json.dumps(event.data), strict=True)  # strict takes dates from JSON alone
     except ValidationError as error:
         fault = error.errors()[0]
         field = ".".join(["data", *(str(part) for part in fault["loc"])])

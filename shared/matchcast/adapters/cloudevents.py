@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cloudevents.conversion import to_binary
 from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent, from_http, to_binary
+from cloudevents.http import CloudEvent, from_http
 
 from matchcast.domain.event import Event
 from matchcast.errors import BadInput
@@ -65,9 +66,8 @@ def _sdk_event(event: Event) -> CloudEvent:
 
 
 def _json(content: Any) -> Any:
-    if isinstance(content, bytes | bytearray):  # binary mode; in structured mode it is decoded already
-        return json.loads(content) if content else None
-    return content
+    """Bytes of the body in binary mode; in structured mode the SDK gives the data as JSON text again."""
+    return json.loads(content) if content else None
 
 
 def _bytes(data: Any) -> bytes:

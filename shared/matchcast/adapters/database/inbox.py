@@ -27,8 +27,8 @@ class SqlInbox:
         insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         row = {"consumer": consumer, "source": event.source, "id": event.id, "type": event.type, "handled_at": now}
         with self._database.writing() as connection:
-            claim = insert(handled_events).values(row).on_conflict_do_nothing()
-            if connection.execute(claim).rowcount == 0:
+            claim = insert(handled_events).values(row).on_conflict_do_nothing().returning(handled_events.c.id)
+            if connection.execute(claim).one_or_none() is None:
                 before = _find(connection, consumer, event)
                 assert before is not None
                 return before.reply

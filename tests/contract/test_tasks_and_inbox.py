@@ -1,0 +1,174 @@
+"""Tasks, handled events and dead letters on SQLite and PostgreSQL."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from matchcast.adapters.database.dead_letters import SqlDeadLetters
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.inbox import SqlInbox
+from matchcast.adapters.database.tasks import SqlTasks
+from matchcast.domain.event import Event
+from matchcast.errors import TaskEnded, Unavailable
+from matchcast.ports.events import DeadLetter, Task, TaskState
+
+NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
+EVENT = Event("e1", "/matchcast/tests", "asked", NOW, {"n": [1, None, "ü"]}, None, {"a": "b"})
+REPLY = Event("r1", "/matchcast/tests", "answered", NOW, {"x": 1.5}, "s")
+
+
+def task(task_id: str = "t1") -> Task:
+    return Task(task_id, "prediction", TaskState.PENDING, NOW, NOW, NOW + timedelta(hours=1))
+
+
+def count(database: Database, task_id: str) -> Callable[[], Event]:
+    """An effect that adds a task, as any effect writes something."""
+
+    def effect() -> Event:
+        SqlTasks(database).add(task(task_id))
+        return REPLY
+
+    return effect
+
+
+def test_an_event_handled_before_has_the_reply_it_had_and_no_effect(database: Database) -> None:
+    inbox = SqlInbox(database)
+    assert inbox.handled("predict-async", EVENT) is None
+    assert inbox.once("predict-async", EVENT, NOW, count(database, "t1")) == REPLY
+    assert inbox.once("predict-async", EVENT, NOW, count(database, "t2")) == REPLY
+    assert inbox.handled("predict-async", EVENT) == (REPLY,)
+    assert SqlTasks(database).find("t2") is None
+
+
+def test_events_are_told_apart_by_consumer_source_and_id(database: Database) -> None:
+    inbox = SqlInbox(database)
+    others = [
+        ("drift", EVENT),
+        ("predict-async", Event("e2", EVENT.source, "asked", NOW)),
+        ("predict-async", Event("e1", "/elsewhere", "asked", NOW)),
+    ]
+    inbox.once("predict-async", EVENT, NOW, lambda: None)
+    for consumer, event in others:
+        assert inbox.handled(consumer, event) is None
+        assert inbox.once(consumer, event, NOW, lambda: REPLY) == REPLY
+    assert inbox.handled("predict-async", EVENT) == (None,)
+
+
+def test_an_effect_that_fails_leaves_nothing_and_may_be_tried_again(database: Database) -> None:
+    inbox, tasks = SqlInbox(database), SqlTasks(database)
+
+    def fail() -> Event:
+        tasks.add(task())
+        assert tasks.find("t1") is not None
+        raise TaskEnded("t1")
+
+    with pytest.raises(TaskEnded):
+        inbox.once("predict-async", EVENT, NOW, fail)
+    assert tasks.find("t1") is None
+    assert inbox.handled("predict-async", EVENT) is None
+    assert inbox.once("predict-async", EVENT, NOW, count(database, "t1")) == REPLY
+    assert tasks.find("t1") == task()
+
+
+def test_of_many_deliveries_at_once_one_has_an_effect_and_all_get_its_reply(database: Database) -> None:
+    inbox, tasks = SqlInbox(database), SqlTasks(database)
+    together, ran = threading.Barrier(8), []
+
+    def deliver(turn: int) -> Event | None:
+        def effect() -> Event:
+            ran.append(turn)
+            tasks.add(task(f"t{turn}"))
+            return Event(f"r{turn}", "/matchcast/tests", "answered", NOW)
+
+        together.wait(20)
+        return inbox.once("predict-async", EVENT, NOW, effect)
+
+    with ThreadPoolExecutor(8) as pool:
+        replies = Counter(reply.id for reply in pool.map(deliver, range(8)) if reply)
+    assert replies == {f"r{ran[0]}": 8}
+    assert [turn for turn in range(8) if tasks.find(f"t{turn}")] == ran
+    assert len(ran) == 1
+
+
+def test_what_one_thread_writes_in_its_transaction_another_does_not_see(database: Database) -> None:
+    tasks = SqlTasks(database)
+    with database.writing():
+        tasks.add(task())
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(tasks.find, "t1").result(20) is None
+    assert tasks.find("t1") is not None
+
+
+def test_a_fault_inside_a_transaction_is_told_as_ours_and_ends_it_whole(database: Database) -> None:
+    tasks = SqlTasks(database)
+    with pytest.raises(Unavailable), database.writing():
+        tasks.add(task())
+        with database.writing() as connection:
+            connection.exec_driver_sql("SELECT nothing FROM nowhere")
+    assert tasks.find("t1") is None
+    tasks.add(task())
+    assert tasks.find("t1") == task()
+
+
+def test_a_task_reaches_one_final_state(database: Database) -> None:
+    tasks = SqlTasks(database)
+    tasks.add(task())
+    tasks.add(task()._replace(kind="scrape"))
+    assert tasks.find("t1") == task()
+    later = NOW + timedelta(seconds=1)
+    assert tasks.start("t1", later)
+    assert tasks.find("t1") == task()._replace(state=TaskState.RUNNING, updated_at=later)
+    assert tasks.finish("t1", later, result={"p": 0.1})
+    assert not tasks.finish("t1", NOW, problem={"detail": "too late"})
+    assert not tasks.start("t1", NOW)
+    assert not tasks.reopen("t1", NOW)
+    found = tasks.find("t1")
+    assert found is not None
+    assert (found.state, found.result, found.problem) == (TaskState.SUCCESS, {"p": 0.1}, None)
+
+
+def test_a_failed_task_can_be_opened_again(database: Database) -> None:
+    tasks = SqlTasks(database)
+    tasks.add(task())
+    assert tasks.finish("t1", NOW, problem={"detail": "no"})
+    assert tasks.reopen("t1", NOW)
+    assert tasks.find("t1") == task()
+
+
+def test_an_unknown_or_removed_task_changes_nothing(database: Database) -> None:
+    tasks = SqlTasks(database)
+    tasks.add(task())
+    tasks.remove("t1")
+    assert tasks.find("t1") is None
+    assert not any((tasks.start("t1", NOW), tasks.finish("t1", NOW), tasks.reopen("t1", NOW)))
+
+
+def letter(name: str, minutes: int = 0) -> DeadLetter:
+    at = NOW + timedelta(minutes=minutes)
+    return DeadLetter(name, "inference", EVENT, "http://predict-async", 503, "away", at, 1, None)
+
+
+def test_a_letter_that_dies_again_counts_and_is_open_again(database: Database) -> None:
+    letters = SqlDeadLetters(database)
+    letters.add(letter("a"))
+    assert letters.find("a") == letter("a")
+    letters.mark_replayed("a", NOW)
+    assert letters.page(None, 10, open_only=True) == []
+    again = letter("a", 5)._replace(code=None, reason="")
+    letters.add(again)
+    assert letters.page(None, 10, open_only=True) == [again._replace(deaths=2)]
+    assert letters.find("b") is None
+
+
+def test_letters_are_paged_in_the_order_of_their_death(database: Database) -> None:
+    letters = SqlDeadLetters(database)
+    for name, minutes in (("c", 1), ("a", 2), ("b", 1), ("d", 0)):
+        letters.add(letter(name, minutes))
+    first = letters.page(None, 2, open_only=False)
+    assert [found.letter_id for found in first] == ["d", "b"]
+    rest = letters.page((first[-1].died_at, first[-1].letter_id), 9, open_only=False)
+    assert [found.letter_id for found in rest] == ["c", "a"]
