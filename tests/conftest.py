@@ -16,8 +16,8 @@ from tests.services.postgres import private_postgres
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of this session, as a URL without database."""
-    with private_postgres() as url:
-        yield url
+    with private_postgres() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

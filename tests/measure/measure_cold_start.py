@@ -16,13 +16,25 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.tasks import SqlTasks
+from matchcast.ports.events import Task, TaskState
+from tests.unit.events.examples import EXAMPLES
+
+TOKEN: Final = "measured-with-this-token"
 
 HELLO = """\
 import functions_framework
@@ -34,13 +46,15 @@ def hello(request):
 
 
 class Candidate(NamedTuple):
-    """What to start and what to ask it."""
+    """What to start and what to ask it; an event gets an id of its own with every request."""
 
     name: str
     command: tuple[str, ...]
     method: str
     path: str
-    body: bytes | None = None
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+    event: str | None = None
 
 
 class Start(NamedTuple):
@@ -55,17 +69,78 @@ class Start(NamedTuple):
 def candidates(hello: Path, match_id: int) -> list[Candidate]:
     python = sys.executable
     framework = (str(Path(python).parent / "functions-framework"), "--source", str(hello), "--target", "hello")
-    body = json.dumps({"match_id": match_id}).encode()
+
+    def of(function: str) -> tuple[str, ...]:
+        return (python, "-m", f"functions.{function}")
+
+    asked, ingested = {"match_id": match_id}, EXAMPLES["matches.ingested"] | {"finished": [], "upcoming": []}
+    window = {"source": "demo", "from": "2025-02-01", "to": "2025-02-02"}
+    put = {
+        "EventName": "s3:ObjectCreated:Put",
+        "Key": "matchcast/models/champion.json",
+        "Records": [{"eventName": "s3:ObjectCreated:Put", "s3": {"object": {"key": "models%2Fchampion.json"}}}],
+    }
     return [
         Candidate("functions-framework hello", (*framework, "--port", "{port}"), "POST", "/"),
-        Candidate("predict-sync POST /predict/", (python, "-m", "functions.predict_sync"), "POST", "/predict/", body),
-        Candidate("lookup GET /predict/{id}", (python, "-m", "functions.lookup"), "GET", f"/predict/{match_id}"),
-        Candidate("lookup GET /livez", (python, "-m", "functions.lookup"), "GET", "/livez"),
+        Candidate("predict-sync POST /predict/", of("predict_sync"), "POST", "/predict/", asked),
+        Candidate("lookup GET /predict/{id}", of("lookup"), "GET", f"/predict/{match_id}"),
+        Candidate("lookup GET /livez", of("lookup"), "GET", "/livez"),
+        Candidate("predict-async POST /predict/async/", of("predict_async"), "POST", "/predict/async/", asked),
+        Candidate(
+            "predict-async prediction.requested", of("predict_async"), "POST", "/", asked, {}, "prediction.requested"
+        ),
+        Candidate("scrape POST /scrape", of("scrape"), "POST", "/scrape", window),
+        Candidate("drift matches.ingested", of("drift"), "POST", "/", ingested, {}, "matches.ingested"),
+        Candidate(
+            "reload POST /hooks/minio", of("reload"), "POST", "/hooks/minio", put, {"Authorization": f"Bearer {TOKEN}"}
+        ),
+        Candidate(
+            "deadletter POST /from/inference",
+            of("deadletter"),
+            "POST",
+            "/from/inference",
+            asked,
+            {},
+            "prediction.requested",
+        ),
     ]
 
 
-def start(candidate: Candidate, environment: dict[str, str], key: str) -> Start:
-    """Start a process, ask it until it answers 200, once more, then stop it."""
+def with_event(candidate: Candidate, tasks: SqlTasks) -> Candidate:
+    """The request as it is sent: an event has an id, and a prediction a task that waits for it."""
+    if candidate.event is None:
+        return candidate
+    id_, now = uuid.uuid4().hex, datetime.now(UTC)
+    data = dict(candidate.body or {})
+    if candidate.event == "prediction.requested":
+        data |= {"task_id": id_}
+        tasks.add(Task(id_, "prediction", TaskState.PENDING, now, now, now + timedelta(hours=1)))
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": id_,
+        "ce-source": "/matchcast/predict-async",
+        "ce-type": f"org.matchcast.{candidate.event}",
+        "ce-time": now.isoformat(),
+    }
+    return candidate._replace(body=data, headers={**candidate.headers, **headers})
+
+
+class Taking(BaseHTTPRequestHandler):
+    """A broker that takes everything."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", "0")))
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+def start(candidate: Candidate, environment: dict[str, str], key: str, tasks: SqlTasks) -> Start:
+    """Start a process, ask it until it answers 2xx, once more, then stop it."""
+    first_request, second_request = with_event(candidate, tasks), with_event(candidate, tasks)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [part.format(port=port) for part in candidate.command]
@@ -75,10 +150,10 @@ def start(candidate: Candidate, environment: dict[str, str], key: str) -> Start:
     )
     try:
         wait_for_port(port, process)
-        ask(candidate, port, key)
+        ask(first_request, port, key)
         first = time.perf_counter()
         spent = processor_ms(process.pid)
-        ask(candidate, port, key)
+        ask(second_request, port, key)
         second = time.perf_counter()
         return Start((first - begun) * 1000, spent, resident_mb(process.pid), (second - first) * 1000)
     finally:
@@ -100,9 +175,9 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
 def ask(candidate: Candidate, port: int, key: str) -> None:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{candidate.path}",
-        data=candidate.body if candidate.body is not None else (b"" if candidate.method == "POST" else None),
+        data=None if candidate.method == "GET" else json.dumps(candidate.body or {}).encode(),
         method=candidate.method,
-        headers={"X-API-Key": key, "Content-Type": "application/json"},
+        headers={"X-API-Key": key, "Content-Type": "application/json", **candidate.headers},
     )
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -138,7 +213,7 @@ def small_house(folder: Path) -> tuple[dict[str, str], str, int]:
     here.fill_database()
     match_id = next(f.match_id for f in house.fixtures() if f.kickoff_at > house.NOW)
     assert match_id is not None
-    return here.environment, here.key("predict"), match_id
+    return here.environment, here.key("predict", "ingest"), match_id
 
 
 def main() -> None:
@@ -158,16 +233,27 @@ def main() -> None:
         else:
             added, key, match_id = small_house(Path(temporary))
             environment |= added
+        broker = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+        threading.Thread(target=broker.serve_forever, daemon=True).start()
+        sink = f"http://127.0.0.1:{broker.server_port}"
+        environment |= {
+            "K_SINK": sink,
+            "MATCHCAST_INGEST_BROKER_URL": sink,
+            "MATCHCAST_INFERENCE_BROKER_URL": sink,
+            "MATCHCAST_HOOK_TOKEN": TOKEN,
+        }
+        tasks = SqlTasks(Database(environment["MATCHCAST_DATABASE_URL"]))
         found: defaultdict[str, list[Start]] = defaultdict(list)
         for _ in range(arguments.rounds):
             for candidate in candidates(hello, match_id):
-                found[candidate.name].append(start(candidate, environment, key))
+                found[candidate.name].append(start(candidate, environment, key, tasks))
+        broker.shutdown()
     base = {column: median(found["functions-framework hello"], column) for column in Start._fields}
     print(f"{arguments.rounds} rounds, medians; in brackets the ratio to functions-framework hello")
-    print(f"{'':30}{'first 200, ms':>18}{'processor, ms':>18}{'resident, MB':>18}{'second, ms':>18}")
+    print(f"{'':36}{'first 2xx, ms':>18}{'processor, ms':>18}{'resident, MB':>18}{'second, ms':>18}")
     for name, starts in found.items():
         cells = [f"{median(starts, c):8.1f} ({median(starts, c) / base[c]:.2f})" for c in Start._fields]
-        print(f"{name:30}" + "".join(f"{cell:>18}" for cell in cells))
+        print(f"{name:36}" + "".join(f"{cell:>18}" for cell in cells))
 
 
 def median(starts: Iterable[Start], column: str) -> float:

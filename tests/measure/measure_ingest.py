@@ -90,7 +90,7 @@ def main() -> None:
     if not MERGED.exists():
         print(f"{MERGED} is not here: nothing to measure")
         sys.exit(0)
-    with tempfile.TemporaryDirectory() as folder, private_postgres() as server:
+    with tempfile.TemporaryDirectory() as folder, private_postgres() as postgres:
         loaded, bare = Path(folder) / "loaded.db", Path(folder) / "bare.db"
         for file in (loaded, bare):
             migrate(f"sqlite:///{file}")
@@ -99,15 +99,15 @@ def main() -> None:
         rows = rows_of(loaded)
         tell("SQLite beside executemany", whole, again, timed(lambda: bare_executemany(bare, rows))[0], report)
         del rows
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        with psycopg.connect(f"{postgres.url}/postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE loaded")
             connection.execute("CREATE DATABASE bare")
         for name in ("loaded", "bare"):
-            migrate(f"{server}/{name}")
-        whole, report = timed(lambda: ingest_whole(f"{server}/loaded"))
-        again, _ = timed(lambda: ingest_whole(f"{server}/loaded"))
-        rows = postgres_rows(f"{server}/loaded")
-        tell("PostgreSQL beside COPY", whole, again, timed(lambda: bare_copy(f"{server}/bare", rows))[0], report)
+            migrate(f"{postgres.url}/{name}")
+        whole, report = timed(lambda: ingest_whole(f"{postgres.url}/loaded"))
+        again, _ = timed(lambda: ingest_whole(f"{postgres.url}/loaded"))
+        rows = postgres_rows(f"{postgres.url}/loaded")
+        tell("PostgreSQL beside COPY", whole, again, timed(lambda: bare_copy(f"{postgres.url}/bare", rows))[0], report)
 
 
 if __name__ == "__main__":

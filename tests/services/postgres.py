@@ -6,16 +6,37 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 
+class Postgres:
+    """A running server; `url` is it without a database."""
+
+    def __init__(self, url: str, control: Sequence[str], options: str) -> None:
+        self.url: Final = url
+        self._control = control
+        self._options = options
+
+    def start(self) -> None:
+        _run([*self._control, "-o", self._options, "start"])
+
+    def kill(self) -> None:
+        """Stop it as a crash would: no client is waited for, nothing is tidied up."""
+        _run([*self._control, "-m", "immediate", "stop"])
+
+
 @contextmanager
-def private_postgres() -> Iterator[str]:
-    """The URL of a running server, to which a database's name is to be added."""
+def private_postgres(fsync: bool = False) -> Iterator[Postgres]:
+    """A running server.
+
+    Args:
+        fsync: whether what is committed survives more than the server's own crash.
+    """
     binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="matchcast-pg-"))
     prefix: list[str] = []
@@ -25,17 +46,20 @@ def private_postgres() -> Iterator[str]:
         prefix = ["runuser", "-u", "postgres", "--"]
     data = folder / "data"
     port = _free_port()
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync={'on' if fsync else 'off'}"
+    )
     control = [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log")]
+    server = Postgres(f"postgresql://app@127.0.0.1:{port}", control, options)
     try:
         _run(
             [*prefix, str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "app", "--no-sync", "-E", "UTF8"]
         )
-        _run([*control, "-o", options, "start"])
+        server.start()
         try:
-            yield f"postgresql://app@127.0.0.1:{port}"
+            yield server
         finally:
-            _run([*control, "-m", "immediate", "stop"])
+            server.kill()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
