@@ -8,6 +8,7 @@ MatchcastError
 │   └── Unauthorised      no valid API key
 │       └── MissingScope  a valid one that does not allow this
 ├── NotFound              the thing asked for does not exist (yet)
+├── Conflict              what is asked for was done already
 ├── TaskEnded             the task has its final state, or is unknown: its work must not be done
 ├── GateFailed            a validation or promotion gate said no
 └── Unavailable           something we depend on is missing or broken; trying again may help
@@ -60,6 +61,10 @@ class MissingScope(Unauthorised):
 
 class NotFound(MatchcastError):
     """The thing asked for does not exist, or not yet."""
+
+
+class Conflict(MatchcastError):
+    """What is asked for was done already, or cannot be done as things stand."""
 
 
 class TaskEnded(MatchcastError):

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from matchcast.errors import BadInput
@@ -100,9 +100,18 @@ class ScrapeSettings(PublishingSettings):
 
     Attributes:
         task_hours: how long a task's status can be asked for.
+        football_data_url: where football-data.co.uk's files are; none, and the source is not configured.
+        demo_wheel: the file of the demo's package, or `download` to fetch it with uv or pip; none, and the source demo
+            is not configured.
     """
 
     handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(270, examples=["270"])
+    football_data_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        None, examples=["https://www.football-data.co.uk"]
+    )
+    demo_wheel: FilePath | Literal["download"] | None = Field(
+        None, examples=["/data/premier_league-1.0.4-py3-none-any.whl", "download"]
+    )
     task_hours: Annotated[float, Field(gt=0, le=24 * 30)] = Field(24 * 7, examples=["168"])
 
 

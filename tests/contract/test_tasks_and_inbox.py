@@ -156,7 +156,11 @@ def test_a_letter_that_dies_again_counts_and_is_open_again(database: Database) -
     letters = SqlDeadLetters(database)
     letters.add(letter("a"))
     assert letters.find("a") == letter("a")
-    letters.mark_replayed("a", NOW)
+    letters.add(letter("a", 1))  # the same death told again
+    assert letters.find("a") == letter("a")
+    assert letters.mark_replayed("a", NOW)
+    assert not letters.mark_replayed("a", NOW)
+    assert not letters.mark_replayed("b", NOW)
     assert letters.page(None, 10, open_only=True) == []
     again = letter("a", 5)._replace(code=None, reason="")
     letters.add(again)

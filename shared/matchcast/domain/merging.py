@@ -61,7 +61,10 @@ class Accepted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write, and (index among the rows, reason) of what is not to be written."""
+    """What to write, and (index among the rows, reason) of what is not to be written.
+
+    `statuses` holds every match told, by id, as it stands then.
+    """
 
     inserted: Sequence[StoredMatch]
     updated: Sequence[StoredMatch]
@@ -69,6 +72,7 @@ class Plan:
     accepted: Sequence[Accepted]
     refused: Sequence[tuple[int, str]]
     repeated: int
+    statuses: Mapping[int, MatchStatus]
 
 
 def plan_load(stored: Iterable[StoredMatch], rows: Iterable[tuple[SourceMatch, str, str]]) -> Plan:
@@ -117,7 +121,8 @@ class _Load:
         inserted = [self.now[i] for i in self.touched if i not in self.before]
         updated = [self.now[i] for i in self.touched if i in self.before and self.now[i] != self.before[i]]
         unchanged = len(self.touched) - len(inserted) - len(updated)
-        return Plan(inserted, updated, unchanged, list(self.touched.values()), refused, self.repeated)
+        statuses = {i: self.now[i].status for i in self.touched}
+        return Plan(inserted, updated, unchanged, list(self.touched.values()), refused, self.repeated, statuses)
 
     def _take(self, told: SourceMatch, home_team: str, away_team: str) -> str | None:
         """Take one row in; the reason if it is rejected."""

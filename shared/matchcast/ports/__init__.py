@@ -97,13 +97,17 @@ class Refusal(NamedTuple):
 
 
 class LoadReport(NamedTuple):
-    """What one load did; `repeated` rows were told again further down by the same source, whose last word counts."""
+    """What one load did; `repeated` rows were told again further down by the same source, whose last word counts.
+
+    `statuses` holds every match told, by id, as it stands now.
+    """
 
     matches: UpsertCount
     stats: UpsertCount
     odds: UpsertCount
     refused: Sequence[Refusal]
     repeated: int
+    statuses: Mapping[int, MatchStatus]
 
 
 class FullMatch(NamedTuple):

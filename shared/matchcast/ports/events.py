@@ -1,6 +1,7 @@
 """What the handling of events and tasks needs from outside."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -9,6 +10,9 @@ from matchcast.domain.event import Event
 
 Effect = Callable[[], Event | None]
 """Does what an event asks for; the event that follows, if any."""
+
+Transaction = Callable[[], AbstractContextManager[object]]
+"""Begins a transaction that every store of the same database joins; rolled back if anything is raised inside."""
 
 
 class Deadline(Protocol):
@@ -153,7 +157,8 @@ class DeadLetters(Protocol):
     """The events that could not be delivered. Writes join the transaction of `Inbox.once`."""
 
     def add(self, letter: DeadLetter) -> None:
-        """Keep a letter; one that is known dies once more and may be replayed again."""
+        """Keep a letter. One that was replayed has died once more and is open again; one that is open is the same
+        death told again, and stays as it is."""
         ...
 
     def find(self, letter_id: str) -> DeadLetter | None: ...
@@ -166,4 +171,6 @@ class DeadLetters(Protocol):
         """
         ...
 
-    def mark_replayed(self, letter_id: str, now: datetime) -> None: ...
+    def mark_replayed(self, letter_id: str, now: datetime) -> bool:
+        """Say that an open letter is replayed. False if it is not open, or unknown."""
+        ...

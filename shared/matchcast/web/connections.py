@@ -1,6 +1,7 @@
 """What functions connect to, as their settings say; everything is imported and opened on first use."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,9 @@ from matchcast.adapters.objects_cache import CachedObjects
 from matchcast.adapters.objects_folder import objects_at
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
-from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader
+from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
 from matchcast.ports.events import DeadLetters, Inbox, Sink, Tasks
+from matchcast.ports.feeds import Captures
 from matchcast.settings import Settings
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 
@@ -30,8 +32,14 @@ class Connections:
         return self._settings.code_revision or git_revision()
 
     @cached_property
+    def store(self) -> ObjectStore:
+        """The object store itself."""
+        return objects_at(self._settings.objects_url)
+
+    @cached_property
     def objects(self) -> CachedObjects:
-        return CachedObjects(objects_at(self._settings.objects_url), self._settings.cache_dir)
+        """The object store, with copies for when it is away."""
+        return CachedObjects(self.store, self._settings.cache_dir)
 
     def snapshot(self, code_hash: str | None = None) -> Callable[[], Published]:
         """The published snapshot.
@@ -60,6 +68,16 @@ class Connections:
 
         return SqlMatchReader(self._database)
 
+    def match_store(self) -> MatchStore:
+        from matchcast.adapters.database.match_store import SqlMatchStore
+
+        return SqlMatchStore(self._database)
+
+    def captures(self) -> Captures:
+        from matchcast.adapters.database.captures import SqlCaptures
+
+        return SqlCaptures(self._database)
+
     def inbox(self) -> Inbox:
         from matchcast.adapters.database.inbox import SqlInbox
 
@@ -74,6 +92,9 @@ class Connections:
         from matchcast.adapters.database.dead_letters import SqlDeadLetters
 
         return SqlDeadLetters(self._database)
+
+    def transaction(self) -> AbstractContextManager[object]:
+        return self._database.writing()
 
     def sink(self, url: str) -> Callable[[], Sink]:
         """The broker at this address."""

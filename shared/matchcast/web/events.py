@@ -45,6 +45,7 @@ def take_events(
     objects: Callable[[], ObjectStore],
     seconds: float | Mapping[str, float],
     path: str = "/",
+    whole: bool = True,
 ) -> None:
     """Let a function take events at `path`.
 
@@ -52,6 +53,7 @@ def take_events(
         handlers: by CloudEvents type; `ANY` takes what no other does.
         objects: opens the store that holds what was too large to travel.
         seconds: how long the handling of an event may take, for all types or by type.
+        whole: fetch data that was too large to travel before an event is handled.
     """
     app.state.event_paths.add(path)
     limits = seconds if isinstance(seconds, Mapping) else dict.fromkeys(handlers, seconds)
@@ -67,7 +69,7 @@ def take_events(
             return _answer(_rejected_request(body, error))
         handler = handlers.get(event.type, handlers.get(ANY))
         if handler is None:
-            known = ", ".join(sorted(handlers))
+            known = ", ".join(sorted(handlers)) or "no others"
             return _answer(_rejected(event, BadInput(f"type: {event.type} is not taken here; {known} are", "type")))
         limit = limits.get(event.type, limits.get(ANY, 0))
         try:
@@ -82,7 +84,7 @@ def take_events(
 
     def _handled(handler: Handler, event: Event, deadline: Deadline) -> Event | None:
         try:
-            reply = handler(completed(event, objects()), deadline)
+            reply = handler(completed(event, objects()) if whole else event, deadline)
         except Unavailable:
             raise
         except TaskEnded as error:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from matchcast.errors import (
     BadInput,
+    Conflict,
     MatchcastError,
     MissingScope,
     NotFound,
@@ -41,6 +42,7 @@ STATUSES: Final[tuple[tuple[type[MatchcastError], Status], ...]] = (
     (UnknownTeam, Status(404, "unknown-team")),
     (UnknownTournament, Status(404, "unknown-tournament")),
     (NotFound, Status(404, "not-found")),
+    (Conflict, Status(409, "conflict")),
     (MissingScope, Status(403, "missing-scope")),
     (Unauthorised, Status(401, "unauthorised", {"WWW-Authenticate": "ApiKey"})),
     (BadInput, Status(422, "bad-input")),

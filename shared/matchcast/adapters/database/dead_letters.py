@@ -31,7 +31,11 @@ class SqlDeadLetters:
             "replayed_at": None,
         }
         with self._database.writing() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["letter_id"], set_=again))
+            connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=["letter_id"], set_=again, where=dead_events.c.replayed_at.is_not(None)
+                )
+            )
 
     def find(self, letter_id: str) -> DeadLetter | None:
         with self._database.reading() as connection:
@@ -49,10 +53,10 @@ class SqlDeadLetters:
         with self._database.reading() as connection:
             return [_letter(row) for row in connection.execute(query)]
 
-    def mark_replayed(self, letter_id: str, now: datetime) -> None:
-        change = update(dead_events).where(dead_events.c.letter_id == letter_id).values(replayed_at=now)
+    def mark_replayed(self, letter_id: str, now: datetime) -> bool:
+        is_open = (dead_events.c.letter_id == letter_id) & dead_events.c.replayed_at.is_(None)
         with self._database.writing() as connection:
-            connection.execute(change)
+            return connection.execute(update(dead_events).where(is_open).values(replayed_at=now)).rowcount == 1
 
 
 def _letter(row: Row[Any]) -> DeadLetter:

@@ -69,6 +69,7 @@ class SqlMatchStore:
             odds_count,
             [Refusal(*refused) for refused in plan.refused],
             plan.repeated,
+            plan.statuses,
         )
 
     def decide(self, alias: TeamAlias, new_team: TeamRecord | None, merged: str | None) -> int:

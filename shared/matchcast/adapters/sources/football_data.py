@@ -29,7 +29,7 @@ from matchcast.ports import Parsed
 BOOKMAKERS: Final = ("B365", "PS", "WH", "BW", "IW", "Max", "Avg", "BbMx", "BbAv")
 _EXTRA_BOOKMAKERS: Final = MappingProxyType({"B365": "B365", "PS": "PS", "P": "PS", "Max": "Max", "Avg": "Avg"})
 _STATS: Final = ("HS", "AS", "HST", "AST", "HC", "AC", "HF", "AF", "HY", "AY", "HR", "AR")
-_EXTRA_DIVISIONS: Final[Mapping[str, str]] = MappingProxyType(
+EXTRA_DIVISIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "argentina": "ARG",
         "austria": "AUT",
@@ -54,6 +54,8 @@ _EXPECTED: Final = (
 )
 _UK: Final = ZoneInfo("Europe/London")
 _NAME: Final = "football-data"
+FIXTURE_LISTS: Final = ("fixtures.csv", "new_league_fixtures.csv")
+"""Names of the files of matches to come, which may lack the columns of the score."""
 
 
 class FootballData:
@@ -122,7 +124,8 @@ def _layout(header: Sequence[str], file_name: str) -> _Layout:
         ("FTHG", "HG"),
         ("FTAG", "AG"),
     )
-    absent = [names[0] for names in needed if where(*names) < 0]
+    scores = needed[-2:] if file_name in FIXTURE_LISTS else ()
+    absent = [names[0] for names in needed if where(*names) < 0 and names not in scores]
     if absent:
         raise missing(file_name, absent, header, _EXPECTED)
     day, home_team, away_team, home_goals, away_goals = (where(*names) for names in needed[1:])
@@ -200,7 +203,7 @@ def _competition(layout: _Layout, fields: Sequence[str]) -> tuple[Competition, s
         field, division = "Div", fields[layout.division].strip()
     else:
         field, country = "Country", fields[layout.country].strip()
-        division = _EXTRA_DIVISIONS.get(country.lower(), country)
+        division = EXTRA_DIVISIONS.get(country.lower(), country)
     competition = COMPETITION_BY_CODE.get((_NAME, division))
     if competition is None:
         raise Refused(f"{field} {division[:20]!r} is no division we know; add it to domain/competitions.py")
@@ -248,9 +251,9 @@ def _kickoff(day: date, time: str) -> tuple[datetime, bool]:
 
 
 def _score(layout: _Layout, fields: Sequence[str]) -> tuple[int, int] | tuple[None, None]:
-    home_text, away_text = fields[layout.home_goals], fields[layout.away_goals]
+    home_text, away_text = _optional(fields, layout.home_goals), _optional(fields, layout.away_goals)
     result = _optional(fields, layout.result)
-    if not home_text.strip() and not away_text.strip() and not result:
+    if not home_text and not away_text and not result:
         return None, None
     home, away = goals_of(home_text, "FTHG"), goals_of(away_text, "FTAG")
     told = "H" if home > away else "A" if home < away else "D"

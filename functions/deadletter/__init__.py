@@ -1,0 +1,1 @@
+"""Keeps the events that no try could deliver, and replays them."""

@@ -1,0 +1,69 @@
+"""What dead letters look like in answers."""
+
+from datetime import datetime
+from typing import Any
+
+from matchcast.ports.events import DeadLetter
+from matchcast.web.replies import Reply
+
+
+class LetterReply(Reply):
+    """An event that no try could deliver.
+
+    `code` is the last HTTP status, -1 where there was no answer, null where the broker did not say. `replayed_at` is
+    null while the letter is open.
+    """
+
+    letter_id: str
+    broker: str
+    event_id: str
+    event_source: str
+    event_type: str
+    event_time: datetime
+    destination: str
+    code: int | None
+    reason: str
+    died_at: datetime
+    deaths: int
+    replayed_at: datetime | None
+
+
+class WholeLetterReply(LetterReply):
+    """A letter with all of its event."""
+
+    event_subject: str | None
+    event_extensions: dict[str, str]
+    event_data: Any
+
+
+def letter_reply(letter: DeadLetter) -> LetterReply:
+    """The answer that shows a letter in a list."""
+    return LetterReply(**_parts(letter))
+
+
+def whole_letter_reply(letter: DeadLetter) -> WholeLetterReply:
+    """The answer that shows one letter."""
+    return WholeLetterReply(
+        **_parts(letter),
+        event_subject=letter.event.subject,
+        event_extensions=dict(letter.event.extensions),
+        event_data=letter.event.data,
+    )
+
+
+def _parts(letter: DeadLetter) -> dict[str, Any]:
+    event = letter.event
+    return {
+        "letter_id": letter.letter_id,
+        "broker": letter.broker,
+        "event_id": event.id,
+        "event_source": event.source,
+        "event_type": event.type,
+        "event_time": event.time,
+        "destination": letter.destination,
+        "code": letter.code,
+        "reason": letter.reason,
+        "died_at": letter.died_at,
+        "deaths": letter.deaths,
+        "replayed_at": letter.replayed_at,
+    }

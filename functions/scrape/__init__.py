@@ -1,0 +1,1 @@
+"""Reads the sources of matches, on request and when odds are due."""

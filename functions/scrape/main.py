@@ -1,0 +1,106 @@
+"""POST /scrape, and the scrapes that events ask for."""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from fastapi import Depends, FastAPI, Response
+
+from functions.scrape.requests import ScrapeRequest
+from matchcast.adapters.sources.aliases import committed_aliases
+from matchcast.adapters.sources.feeds import DemoFeed, FootballDataFeed
+from matchcast.domain.event import Event
+from matchcast.events import PING, ScrapeRequested
+from matchcast.ports import ApiKeys, Clock, MatchStore, ObjectStore
+from matchcast.ports.events import Deadline, Inbox, Sink, Tasks
+from matchcast.ports.feeds import Captures, Feed
+from matchcast.settings import ScrapeSettings, read_settings
+from matchcast.telemetry import log_as_json
+from matchcast.usecases.scrape import Scraping, request_scrape, scrape_due, scrape_requested
+from matchcast.web.accepted import AcceptedReply, accepted
+from matchcast.web.app import create_web_app
+from matchcast.web.connections import Connections
+from matchcast.web.events import take_events
+from matchcast.web.keys import KeyGuard
+from matchcast.web.problems import problem_data
+
+SERVICE: Final = "scrape"
+
+
+def build(
+    *,
+    feeds: Mapping[str, Feed],
+    objects: Callable[[], ObjectStore],
+    inbox: Callable[[], Inbox],
+    tasks: Callable[[], Tasks],
+    store: Callable[[], MatchStore],
+    captures: Callable[[], Captures],
+    sink: Callable[[], Sink],
+    keys: Callable[[], ApiKeys],
+    now: Clock,
+    new_id: Callable[[], str],
+    seconds: float,
+    kept_for: timedelta,
+) -> FastAPI:
+    """The application; everything it is given is opened on first use."""
+    app = create_web_app(SERVICE)
+    guard = Depends(KeyGuard(keys, "ingest"))
+
+    @app.post("/scrape", tags=["matches"], dependencies=[guard], status_code=202)
+    def scrape(body: ScrapeRequest, response: Response) -> AcceptedReply:
+        """Read a source for the matches of some days; `status_url` tells what comes of it."""
+        task_id = new_id()
+        request_scrape(
+            body.source, body.window(), task_id=task_id, feeds=feeds, tasks=tasks(), sink=sink(), now=now(),
+            kept_for=kept_for,
+        )  # fmt: skip
+        return accepted(response, task_id)
+
+    def given() -> Scraping:
+        return Scraping(
+            feeds, objects(), inbox(), tasks(), store(), captures(), committed_aliases, kept_for, problem_data
+        )
+
+    def requested(event: Event, deadline: Deadline) -> Event | None:
+        return scrape_requested(event, given(), now(), deadline)
+
+    def due(event: Event, deadline: Deadline) -> Event | None:
+        return scrape_due(event, given(), now(), deadline)
+
+    handlers = {ScrapeRequested.type(): requested, PING: due}
+    take_events(app, handlers, service=SERVICE, now=now, objects=objects, seconds=seconds)
+    return app
+
+
+def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --factory functions.scrape.main:app
+    """The application as the environment says; opens nothing yet."""
+    settings = read_settings(ScrapeSettings, environment)
+    log_as_json(settings.log_level)
+    to = Connections(settings)
+    return build(
+        feeds=_feeds(settings),
+        objects=lambda: to.store,
+        inbox=to.inbox,
+        tasks=to.tasks,
+        store=to.match_store,
+        captures=to.captures,
+        sink=to.sink(settings.sink),
+        keys=to.keys,
+        now=to.now,
+        new_id=lambda: str(uuid4()),
+        seconds=settings.handler_seconds,
+        kept_for=timedelta(hours=settings.task_hours),
+    )
+
+
+def _feeds(settings: ScrapeSettings) -> dict[str, Feed]:
+    found: list[Feed] = []
+    if settings.demo_wheel is not None:
+        wheel = settings.demo_wheel if isinstance(settings.demo_wheel, Path) else None
+        found.append(DemoFeed(wheel, settings.cache_dir))
+    if settings.football_data_url is not None:
+        found.append(FootballDataFeed(settings.football_data_url))
+    return {feed.name: feed for feed in found}

@@ -1,0 +1,173 @@
+"""Events that no try could deliver: kept, listed, replayed."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from matchcast.domain.event import Event, named_id
+from matchcast.errors import BadInput, Conflict, MatchcastError, NotFound, TimedOut, Unavailable
+from matchcast.events import PING, PredictionRequested, Problem, ScrapeRequested
+from matchcast.ports.events import DeadLetter, DeadLetters, Sink, Tasks, Transaction
+from matchcast.usecases.scrape import task_of_ping
+
+ProblemOf = Callable[[MatchcastError], Problem]
+_DESTINATION: Final = "knativeerrordest"
+_CODE: Final = "knativeerrorcode"
+_DATA: Final = "knativeerrordata"
+_BY_BROKER: Final = frozenset((_DESTINATION, _CODE, _DATA))
+_LONGEST_REASON: Final = 500
+_LONGEST_DESTINATION: Final = 1000
+_GATEWAY_TIMEOUT: Final = 504
+
+
+class LetterPage(NamedTuple):
+    """Some letters in the order of their death, and the cursor to those after them; None at the end."""
+
+    items: tuple[DeadLetter, ...]
+    next: str | None
+
+
+def keep_letter(
+    event: Event,
+    broker: str,
+    *,
+    letters: DeadLetters,
+    tasks: Tasks,
+    transaction: Transaction,
+    now: datetime,
+    problem_of: ProblemOf,
+) -> None:
+    """Keep an event that died at this broker, and fail the task it was for, both or none.
+
+    A letter that is open is the same death delivered again and counts once; one that was replayed has died again.
+
+    Args:
+        event: as the broker delivers it to a dead-letter sink, with its own extensions.
+    """
+    told = event.extensions
+    destination = _printable(told.get(_DESTINATION, ""), _LONGEST_DESTINATION)
+    letter = DeadLetter(
+        letter_id=named_id(broker, event.source, event.id, destination),
+        broker=broker,
+        event=replace(event, extensions={name: text for name, text in told.items() if name not in _BY_BROKER}),
+        destination=destination,
+        code=_code(told.get(_CODE)),
+        reason=_printable(told.get(_DATA, ""), _LONGEST_REASON),
+        died_at=now,
+        deaths=1,
+        replayed_at=None,
+    )
+    task_id = _task_of(event)
+    with transaction():
+        letters.add(letter)
+        if task_id is not None:
+            problem = problem_of(_given_up(letter))
+            tasks.finish(task_id, now, problem=problem.model_dump(mode="json", exclude_none=True))
+
+
+def find_letter(letter_id: str, letters: DeadLetters) -> DeadLetter:
+    """The letter with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = letters.find(letter_id)
+    if found is None:
+        raise NotFound(f"letter_id: {letter_id[:64]!r} is no dead letter; GET /monitoring/dead-letters lists them")
+    return found
+
+
+def list_letters(cursor: str | None, limit: int, letters: DeadLetters, *, open_only: bool) -> LetterPage:
+    """A page of letters.
+
+    Raises:
+        BadInput: the cursor is not one of ours.
+    """
+    found = letters.page(_read_cursor(cursor), limit + 1, open_only=open_only)
+    return LetterPage(tuple(found[:limit]), _cursor_after(found[limit - 1]) if len(found) > limit else None)
+
+
+def replay_letter(
+    letter_id: str,
+    *,
+    letters: DeadLetters,
+    tasks: Tasks,
+    transaction: Transaction,
+    sinks: Mapping[str, Callable[[], Sink]],
+    now: datetime,
+) -> DeadLetter:
+    """Publish a letter's event again where it died, and open its task again.
+
+    The broker takes the event inside the transaction: refused, nothing has changed; and whoever handles the event, or
+    finds it dead once more, waits for the transaction and sees the task open and the letter replayed. Killed in
+    between, the letter stays open, its task failed, and the event finds nothing to do.
+
+    Args:
+        sinks: opens the brokers, by name.
+    Raises:
+        NotFound: there is no such letter.
+        Conflict: it was replayed and did not die since.
+        Unavailable: the broker did not take the event.
+    """
+    letter = find_letter(letter_id, letters)
+    with transaction():
+        if not letters.mark_replayed(letter_id, now):
+            raise Conflict(f"letter_id: {letter_id} was replayed and has not died since; there is nothing to replay")
+        task_id = _task_of(letter.event)
+        if task_id is not None:
+            tasks.reopen(task_id, now)
+        sinks[letter.broker]().publish(letter.event)
+    return letter._replace(replayed_at=now)
+
+
+def _given_up(letter: DeadLetter) -> Unavailable:
+    last = "there was no answer" if letter.code in (None, -1) else f"the last answer was {letter.code}"
+    message = (
+        f"the event {letter.event.id} could not be handled after all tries, {last}; "
+        f"POST /monitoring/dead-letters/{letter.letter_id}/replay tries again"
+    )
+    return TimedOut(message) if letter.code == _GATEWAY_TIMEOUT else Unavailable(message)
+
+
+def _task_of(event: Event) -> str | None:
+    """The task that an event is for."""
+    if event.type == PING:
+        return task_of_ping(event)
+    if event.type not in (PredictionRequested.type(), ScrapeRequested.type()) or not isinstance(event.data, dict):
+        return None
+    told = event.data.get("task_id")
+    return told if isinstance(told, str) and told.isprintable() else None
+
+
+def _code(told: str | None) -> int | None:
+    try:
+        code = int(told or "")
+    except ValueError:
+        return None
+    return code if -1 <= code <= 999 else None
+
+
+def _printable(text: str, longest: int) -> str:
+    return "".join(character if character.isprintable() else " " for character in text[:longest])
+
+
+def _cursor_after(letter: DeadLetter) -> str:
+    position = f"{letter.died_at.astimezone(UTC).isoformat()} {letter.letter_id}"
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        at, _, letter_id = text.partition(" ")
+        died_at = datetime.fromisoformat(at)
+        if died_at.tzinfo is None or not letter_id or not letter_id.isprintable():
+            raise ValueError("not a position")
+    except (binascii.Error, ValueError) as error:
+        raise BadInput("cursor: this is no cursor of ours; start again without one", "cursor") from error
+    return died_at, letter_id
