@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from matchcast.errors import BadInput
 from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
+from matchcast.features.history import read_as_of
 from pipeline.files import read_json, read_parquet, write_bytes, write_parquet
 from pipeline.market import market_columns
-from pipeline.match_table import as_of_of, floats, match_columns, read_as_of
+from pipeline.match_table import as_of_of, floats, match_columns
 from pipeline.params import read_params
 from pipeline.paths import CONTRACT, FEATURES_FINISHED, FEATURES_FUTURE, FINISHED, FUTURE, RAW_MANIFEST
 from pipeline.stage import run_stage, say

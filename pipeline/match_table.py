@@ -61,11 +61,6 @@ def match_columns(finished: pa.Table, future: pa.Table, market: NDArray[np.float
     )
 
 
-def read_as_of(matches: MatchColumns, as_of: datetime) -> NDArray[np.int64]:
-    """When each row is read, seconds since 1970: midnight of its day, a future one at the export's `as_of`."""
-    return np.where(matches.finished, matches.day, int(as_of.timestamp())).astype(np.int64)
-
-
 def fixtures_of(future: pa.Table) -> list[Fixture]:
     """The future matches, in the table's order."""
     return [

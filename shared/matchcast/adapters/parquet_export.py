@@ -15,6 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from matchcast.adapters.team_names import other_names
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import MatchStats, OddsMoment
 from matchcast.errors import Unavailable
@@ -183,9 +184,6 @@ def _match_row(full: FullMatch) -> Sequence[Any]:
 
 
 def _team_rows(teams: Sequence[TeamRecord], aliases: Sequence[TeamAlias]) -> Iterator[Sequence[Any]]:
-    names: dict[str, set[str]] = {team.team_id: set() for team in teams}
-    for alias in aliases:
-        if alias.team_id is not None:
-            names[alias.team_id].add(alias.name)
+    names = other_names(teams, aliases)
     for team in sorted(teams):
-        yield (team.team_id, team.name, team.country, sorted(names[team.team_id] - {team.name}))
+        yield (team.team_id, team.name, team.country, names[team.team_id])

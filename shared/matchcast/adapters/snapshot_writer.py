@@ -96,6 +96,38 @@ def write_snapshot(
         raise
 
 
+class SnapshotWriter:
+    """Gives the bytes of snapshot files.
+
+    Args:
+        folder: to write in; made if need be, left as it was.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(
+        self,
+        *,
+        state: State,
+        teams: Sequence[TeamRecord],
+        aliases: Mapping[str, Sequence[str]],
+        fixtures: Sequence[Fixture],
+        forecasts: Sequence[Forecast],
+        features_known: Sequence[float],
+        model_version: str,
+    ) -> bytes:
+        """As `write_snapshot`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            file = Path(folder, "snapshot.sqlite")
+            write_snapshot(
+                file, state=state, teams=teams, aliases=aliases, fixtures=fixtures, forecasts=forecasts,
+                features_known=features_known, model_version=model_version,
+            )  # fmt: skip
+            return file.read_bytes()
+
+
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         connection.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)

@@ -55,8 +55,25 @@ def publish_snapshot(
     Raises:
         Unavailable: the store refused; the snapshot before is still the one served.
     """
+    pointer = pointer_to(
+        content,
+        state_hash=state_hash,
+        as_of=as_of,
+        model_version=model_version,
+        run_id=run_id,
+        published_at=published_at,
+    )
+    objects.put(pointer.key, content)
+    serve_snapshot(objects, pointer)
+    return pointer
+
+
+def pointer_to(
+    content: bytes, *, state_hash: str, as_of: datetime, model_version: str, run_id: str, published_at: datetime
+) -> SnapshotPointer:
+    """The pointer to a snapshot file with this content."""
     sha256 = hashlib.sha256(content).hexdigest()
-    pointer = SnapshotPointer(
+    return SnapshotPointer(
         key=f"snapshots/{state_hash}-{model_version}-{sha256[:12]}.sqlite",
         state_hash=state_hash,
         as_of=as_of.astimezone(UTC).isoformat(),
@@ -65,8 +82,24 @@ def publish_snapshot(
         sha256=sha256,
         published_at=published_at.astimezone(UTC).isoformat(),
     )
-    objects.put(pointer.key, content)
+
+
+def serve_snapshot(objects: ObjectStore, pointer: SnapshotPointer) -> None:
+    """Put the pointer; its file must be there."""
     objects.put(SNAPSHOT_KEY, json.dumps(asdict(pointer), indent=1, sort_keys=True).encode())
+
+
+def served_snapshot(objects: ObjectStore) -> SnapshotPointer | None:
+    """The pointer in the store; None where there is none or it is damaged, and so must be written anew.
+
+    Raises:
+        Unavailable: the store is away.
+    """
+    try:
+        pointer = SnapshotPointer(**json.loads(objects.get(SNAPSHOT_KEY)))
+        datetime.fromisoformat(pointer.as_of)
+    except (NotFound, ValueError, TypeError):
+        return None
     return pointer
 
 

@@ -31,11 +31,12 @@ from matchcast.model.fit import FitParams, fit_forecaster
 from matchcast.model.market import market_log_odds, power_probabilities
 from matchcast.ports import ResolvedMatch
 from matchcast.usecases.backtest import Retrain, backtest, table_of
+from matchcast.usecases.batch import Batch
 from matchcast.usecases.export import export
 from matchcast.usecases.predict import Pairing, forecast_for
 from matchcast.usecases.replay import RecordedState, Replayer
 from pipeline import split_data
-from pipeline.batch_inference import Batch, forecast_all, publish
+from pipeline.batch_inference import forecast_tables, publish
 from pipeline.feature_engineering import feature_tables
 from pipeline.files import read_parquet, write_bytes, write_parquet
 from pipeline.market import market_columns, opening_odds
@@ -114,7 +115,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     bundle = load_bundle(files)
     for name, content in files.items():
         objects.put(f"models/{bundle.version}/{name}", content)
-    batch = forecast_all(finished, future, bundle, AS_OF, code_revision="c1", cause=Cause.NEW_MODEL)
+    batch = forecast_tables(finished, future, bundle, AS_OF, code_revision="c1", cause=Cause.NEW_MODEL)
     teams = pa.table({"team_id": ["spain:club-00"], "name": ["Club 00"], "country": ["spain"], "aliases": [["Zero"]]})
     publish(batch, teams, bundle, objects, NOW)
     SqlLedger(Database(url)).append(batch.forecasts, NOW)
@@ -242,7 +243,7 @@ def test_matches_without_prices_are_neither_learnt_from_nor_forecast_but_the_fol
 
 def test_a_batch_without_a_match_to_come_is_published_empty(made: Pipeline, tmp_path: Path) -> None:
     none = made.future.slice(0, 0)
-    batch = forecast_all(made.finished, none, made.bundle, AS_OF, code_revision="c1", cause=Cause.NEW_RESULTS)
+    batch = forecast_tables(made.finished, none, made.bundle, AS_OF, code_revision="c1", cause=Cause.NEW_RESULTS)
     assert batch.forecasts == ()
     objects = FolderStore(tmp_path)
     teams = pa.table({"team_id": ["spain:club-00"], "name": ["Club 00"], "country": ["spain"], "aliases": [["Zero"]]})

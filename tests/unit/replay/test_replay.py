@@ -25,7 +25,7 @@ from matchcast.features.columns import STAT_NAMES
 from matchcast.model.bundle import load_bundle
 from matchcast.usecases.predict import Pairing, forecast_for
 from matchcast.usecases.publish import publish_snapshot
-from pipeline.batch_inference import forecast_all, publish
+from pipeline.batch_inference import forecast_tables, publish
 from tests.entrypoints import house
 from tests.entrypoints.house import AS_OF, ENGLAND, NOW, House
 
@@ -146,7 +146,7 @@ def test_forecasts_of_the_compiled_pass_over_columns_come_out_of_the_snapshot(
     made.fill_database()
     bundle = load_bundle(house.bundle_files(1))
     finished, future = tables()
-    batch = forecast_all(finished, future, bundle, AS_OF, code_revision="c1", cause=Cause.NEW_MODEL)
+    batch = forecast_tables(finished, future, bundle, AS_OF, code_revision="c1", cause=Cause.NEW_MODEL)
     teams = pa.table({"team_id": ["england:newtown"], "name": ["Newtown"], "country": ["england"], "aliases": [[""]]})
     publish(batch, teams, bundle, made.objects, NOW)
     ledger_of(made).append(batch.forecasts, NOW)

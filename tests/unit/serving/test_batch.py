@@ -8,7 +8,7 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.domain.match import Fixture
-from pipeline.batch_inference import Batch, reconciled
+from matchcast.usecases.batch import Batch, made_alike, reconciled
 from pipeline.match_table import fixtures_of
 from tests.entrypoints import house
 from tests.entrypoints.house import House
@@ -41,8 +41,8 @@ def test_a_batch_made_twice_is_the_same_batch_and_adds_nothing_to_the_ledger(tmp
     snapshot = open_snapshot(house.snapshot_file(tmp_path / "s.sqlite", seed=1))
     forecasts = tuple(house.current_forecasts(1, snapshot))
     batch = Batch(forecasts, (1.0,) * len(forecasts), house.passed().state)
-    first, fresh = reconciled(batch, [])
+    first, fresh = reconciled(batch, [], made_alike)
     ledger.append(fresh, house.NOW)
-    again, fresh_again = reconciled(batch, list(ledger.rows()))
+    again, fresh_again = reconciled(batch, list(ledger.rows()), made_alike)
     assert (first, again) == (batch, batch)
     assert (len(fresh), fresh_again) == (len(batch.forecasts), [])

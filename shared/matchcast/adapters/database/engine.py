@@ -85,6 +85,16 @@ class Database:
             yield connection
 
     @contextmanager
+    def aside(self) -> Iterator[Connection]:
+        """A connection to read from, never the transaction that this thread has open.
+
+        Raises:
+            Unavailable: as for `reading`, also if it breaks before the end.
+        """
+        with self._telling_errors(), self._opened(writes=False) as connection:
+            yield connection
+
+    @contextmanager
     def _connection(self, *, writes: bool) -> Iterator[Connection]:
         outer: Connection | None = getattr(self._of_thread, "transaction", None)
         with self._telling_errors():

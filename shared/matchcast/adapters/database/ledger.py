@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, func, insert, select, text
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import forecasts
@@ -16,7 +16,7 @@ _ROWS_AT_ONCE: Final = 1000
 
 
 class SqlLedger:
-    """The `Ledger` port. One appender at a time: BEGIN IMMEDIATE on SQLite, an advisory lock on PostgreSQL."""
+    """The `Ledger` and `RenewedLedger` ports. One at a time appends: BEGIN IMMEDIATE on SQLite, elsewhere an advisory lock."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,6 +49,16 @@ class SqlLedger:
         query = select(forecasts).where(forecasts.c.match_id == match_id).order_by(forecasts.c.forecast_id)
         with self._database.reading() as connection:
             return [_ledger_row(row) for row in connection.execute(query)]
+
+    def latest(self, match_ids: Sequence[int]) -> Sequence[LedgerRow]:
+        found: list[LedgerRow] = []
+        with self._database.reading() as connection:
+            for start in range(0, len(match_ids), _ROWS_AT_ONCE):
+                of_matches = forecasts.c.match_id.in_(match_ids[start : start + _ROWS_AT_ONCE])
+                last = select(func.max(forecasts.c.forecast_id)).where(of_matches).group_by(forecasts.c.match_id)
+                query = select(forecasts).where(forecasts.c.forecast_id.in_(last))
+                found += [_ledger_row(row) for row in connection.execute(query)]
+        return found
 
     def rows(self) -> Iterator[LedgerRow]:
         after = 0
