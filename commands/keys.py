@@ -19,12 +19,13 @@ class Scope(StrEnum):
 
     PREDICT = "predict"
     INGEST = "ingest"
+    ADMIN = "admin"
 
 
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
-    scopes: Annotated[str, typer.Option(help="Comma-separated: predict, ingest.")] = "predict",
+    scopes: Annotated[str, typer.Option(help="Comma-separated: predict, ingest, admin.")] = "predict",
     expires: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day (UTC) it ends.")] = None,
 ) -> None:
     """Make a key. Its text is shown once and never again."""
@@ -33,7 +34,7 @@ def create(
     known = {scope.value for scope in Scope}
     wanted = frozenset(part.strip() for part in scopes.split(",") if part.strip())
     if not wanted or not wanted <= known:
-        raise BadInput(f"--scopes: {scopes!r} is not a list of {' and '.join(sorted(known))}", "scopes")
+        raise BadInput(f"--scopes: {scopes!r} is not a list of {', '.join(sorted(known))}", "scopes")
     if not name.strip():
         raise BadInput("NAME: say whose key it is", "name")
     now = datetime.now(UTC)

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from commands import backtest, demo, export, ingest, keys, model, replay, teams, up, value
+from commands import backtest, dead_letters, demo, export, ingest, keys, model, replay, teams, up, value
 from matchcast.errors import MatchcastError
 
 
@@ -30,6 +30,7 @@ app.command()(ingest.migrate)
 app.command()(ingest.ingest)
 app.add_typer(teams.app, name="teams")
 app.add_typer(keys.app, name="keys")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(export.export)
 app.command()(backtest.backtest)
 app.command()(model.models)

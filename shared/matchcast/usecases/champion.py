@@ -71,7 +71,16 @@ def load_champion(objects: ObjectStore) -> Champion:
         Unavailable: there is no champion, or the store is away.
         BundleBroken: the pointer or the bundle is damaged or incomplete, or was made by other feature code.
     """
-    pointer = champion_pointer(objects)
+    return champion_at(champion_pointer(objects), objects)
+
+
+def champion_at(pointer: ChampionPointer, objects: ObjectStore) -> Champion:
+    """The champion that a pointer names, its hashes and golden rows checked.
+
+    Raises:
+        Unavailable: the store is away.
+        BundleBroken: the bundle is damaged or incomplete, or was made by other feature code.
+    """
     files = {name: _file(objects, pointer, name) for name in (MANIFEST, *SERVED_FILES)}
     if hashlib.sha256(files[MANIFEST]).hexdigest() != pointer.manifest_sha256:
         raise BundleBroken(
@@ -98,6 +107,15 @@ def champion_pointer(objects: ObjectStore) -> ChampionPointer:
         raw = objects.get(CHAMPION_KEY)
     except NotFound as error:
         raise Unavailable("no champion yet: run `make demo` or `matchcast promote VERSION`") from error
+    return read_pointer(raw)
+
+
+def read_pointer(raw: bytes) -> ChampionPointer:
+    """The pointer in these bytes.
+
+    Raises:
+        BundleBroken: it cannot be read.
+    """
     try:
         pointer = ChampionPointer(**json.loads(raw))
         if not all(isinstance(value, str) and value for value in asdict(pointer).values()):

@@ -59,7 +59,7 @@ def take_events(
     limits = seconds if isinstance(seconds, Mapping) else dict.fromkeys(handlers, seconds)
 
     async def take(request: Request) -> Response:
-        body = await _body(request)
+        body = await bounded_body(request)
         if body is None:
             reason = f"body: is larger than {LARGEST_EVENT} bytes; put the data into the object store"
             return _answer(_rejected_request(b"", BadInput(reason, "body")))
@@ -119,8 +119,11 @@ def _answer(reply: Event | None) -> Response:
     return Response(body, 200, headers)
 
 
-async def _body(request: Request) -> bytes | None:
-    """None if it is too large; the rest is read all the same, so that the connection can go on."""
+async def bounded_body(request: Request) -> bytes | None:
+    """A request's body of at most `LARGEST_EVENT` bytes.
+
+    None if it is larger; the rest is read all the same, so that the connection can go on.
+    """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

@@ -1,0 +1,1 @@
+"""Announces a new champion when MinIO tells of one."""
