@@ -1,4 +1,4 @@
-"""GET /predict/{match_id}, GET /predict/ and GET /matches/."""
+"""GET /predict/{match_id}, GET /predict/, GET /matches/ and GET /monitoring/task_status/{task_id}."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -9,19 +9,34 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from functions.lookup.filters import Cursor, Limit, Narrowing
 from matchcast.errors import NotFound
 from matchcast.ports import ApiKeys, Clock, MatchReader
+from matchcast.ports.events import Tasks, TaskState
 from matchcast.settings import LookupSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
-from matchcast.usecases.lookup import current_forecast, list_forecasts, list_matches
+from matchcast.usecases.lookup import current_forecast, list_forecasts, list_matches, task_status
 from matchcast.usecases.publish import Published
+from matchcast.web.accepted import retry_after
 from matchcast.web.app import create_web_app
 from matchcast.web.caching import etag_of, is_known, mark, not_modified
 from matchcast.web.connections import Connections
 from matchcast.web.keys import KeyGuard
-from matchcast.web.replies import ForecastReply, MatchReply, PageReply, forecast_reply, match_reply, next_path
+from matchcast.web.replies import (
+    ForecastReply,
+    MatchReply,
+    PageReply,
+    TaskReply,
+    forecast_reply,
+    match_reply,
+    next_path,
+    task_reply,
+)
 
 
 def build(
-    published: Callable[[], Published], matches: Callable[[], MatchReader], keys: Callable[[], ApiKeys], now: Clock
+    published: Callable[[], Published],
+    matches: Callable[[], MatchReader],
+    tasks: Callable[[], Tasks],
+    keys: Callable[[], ApiKeys],
+    now: Clock,
 ) -> FastAPI:
     """The application; everything it is given is opened on first use."""
     telemetry = Telemetry()
@@ -78,6 +93,22 @@ def build(
         mark(response, etag)
         return reply
 
+    any_task = Depends(KeyGuard(keys, "predict", "ingest"))
+
+    @app.get("/monitoring/task_status/{task_id}", tags=["tasks"], dependencies=[any_task], response_model=TaskReply)
+    def status_of_task(
+        request: Request, response: Response, task_id: Annotated[str, Path(min_length=1, max_length=128)]
+    ) -> TaskReply | Response:
+        """How a task stands; while it is open, Retry-After says when to ask again."""
+        task = task_status(task_id, tasks(), now())
+        etag = etag_of(task.task_id, task.state, task.updated_at.isoformat())
+        if is_known(request, etag):
+            response = not_modified(etag)
+        mark(response, etag)
+        if task.state in (TaskState.PENDING, TaskState.RUNNING):
+            response.headers["Retry-After"] = retry_after(task.kind)
+        return response if response.status_code == 304 else task_reply(task)
+
     return app
 
 
@@ -86,4 +117,4 @@ def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --fa
     settings = read_settings(LookupSettings, environment)
     log_as_json(settings.log_level)
     to = Connections(settings)
-    return build(to.snapshot(), to.matches, to.keys, to.now)
+    return build(to.snapshot(), to.matches, to.tasks, to.keys, to.now)

@@ -25,6 +25,7 @@ from matchcast.web.replies import (
     fair_odds_reply,
     forecast_reply,
     interval_reply,
+    prediction_reply,
 )
 
 
@@ -64,14 +65,7 @@ def build(
         telemetry.show_model(pointer.version, pointer.registered_at)
         telemetry.predictions.labels("sync").inc()
         telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
-        return PredictionReply(
-            **dict(reply),
-            forecast_id=forecast_id,
-            ledger="behind" if forecast_id is None else "written",
-            fair_odds=fair_odds,
-            explanation=explanation,
-            interval=interval,
-        )
+        return prediction_reply(reply, forecast_id, fair_odds=fair_odds, explanation=explanation, interval=interval)
 
     @app.get("/predict/model/info", tags=["model"], dependencies=[guard], response_model=ModelReply)
     def model_info(request: Request, response: Response) -> ModelReply | Response:

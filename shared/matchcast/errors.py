@@ -8,6 +8,7 @@ MatchcastError
 │   └── Unauthorised      no valid API key
 │       └── MissingScope  a valid one that does not allow this
 ├── NotFound              the thing asked for does not exist (yet)
+│   └── TaskExpired       how this task ended is no longer told
 ├── Conflict              what is asked for was done already
 ├── TaskEnded             the task has its final state, or is unknown: its work must not be done
 ├── GateFailed            a validation or promotion gate said no
@@ -61,6 +62,10 @@ class MissingScope(Unauthorised):
 
 class NotFound(MatchcastError):
     """The thing asked for does not exist, or not yet."""
+
+
+class TaskExpired(NotFound):
+    """How this task ended is no longer told."""
 
 
 class Conflict(MatchcastError):

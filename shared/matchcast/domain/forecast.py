@@ -59,6 +59,24 @@ class Coverage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Pairing:
+    """Two clubs to forecast, by any name they go by.
+
+    Attributes:
+        kickoff_at: aware; midnight UTC of the day where only the day is known.
+        kickoff_known: False where only the day is known; such a match can be forecast until its day ends.
+        season: calendar year in which the season starts; None for the one that `kickoff_at` falls into.
+    """
+
+    home_team: str
+    away_team: str
+    tournament: str
+    kickoff_at: datetime
+    season: int | None = None
+    kickoff_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """One forecast of one fixture, with all that is needed to make it again.
 

@@ -1,4 +1,4 @@
-"""Show what is stored: the current forecasts, and matches; page by page."""
+"""Show what is stored: the current forecasts and matches, page by page, and how tasks stand."""
 
 import base64
 import binascii
@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
+from matchcast.errors import BadInput, NotFound, TaskExpired, UnknownTeam, UnknownTournament
 from matchcast.ports import CurrentForecast, MatchFilter, MatchReader, MatchRecord, StateSnapshot
+from matchcast.ports.events import Task, Tasks
 
 T = TypeVar("T")
 
@@ -60,6 +61,25 @@ def list_matches(chosen: MatchFilter, cursor: str | None, limit: int, matches: M
     """
     found = matches.page(chosen, read_cursor(cursor), limit + 1)
     return _page(found, limit, lambda m: (m.kickoff_at, m.match_id))
+
+
+def task_status(task_id: str, tasks: Tasks, now: datetime) -> Task:
+    """How a task stands.
+
+    Raises:
+        NotFound: there is no such task.
+        TaskExpired: its status is gone.
+        Unavailable: the database is away.
+    """
+    task = tasks.find(task_id)
+    if task is None:
+        raise NotFound(f"task_id: there is no task {task_id}; the answer that accepted it names it")
+    if task.expires_at <= now:
+        raise TaskExpired(
+            f"task_id: the status of task {task_id} could be asked for until "
+            f"{task.expires_at.isoformat(timespec='seconds')}; submit it again"
+        )
+    return task
 
 
 def resolve_filter(chosen: MatchFilter, snapshot: Callable[[], StateSnapshot]) -> MatchFilter:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities
+from matchcast.domain.forecast import Cause, Coverage, Forecast, Pairing, Probabilities
 from matchcast.domain.match import Fixture, day_start
 from matchcast.errors import BadInput, NotFound, Unavailable, UnknownTeam, UnknownTournament
 from matchcast.features.layout import T_PLAYED
@@ -23,24 +23,6 @@ _LOG: Final = logging.getLogger("matchcast.predict")
 
 FURTHEST: Final = timedelta(days=366)
 """How far ahead a kick-off may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """Two clubs to forecast, by any name they go by.
-
-    Attributes:
-        kickoff_at: aware; midnight UTC of the day where only the day is known.
-        kickoff_known: False where only the day is known; such a match can be forecast until its day ends.
-        season: calendar year in which the season starts; None for the one that `kickoff_at` falls into.
-    """
-
-    home_team: str
-    away_team: str
-    tournament: str
-    kickoff_at: datetime
-    season: int | None = None
-    kickoff_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

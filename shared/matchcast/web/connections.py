@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from matchcast.adapters.clock import clock_from
@@ -14,11 +15,13 @@ from matchcast.adapters.watched import Watched
 from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
 from matchcast.ports.events import DeadLetters, Inbox, Sink, Tasks
 from matchcast.ports.feeds import Captures
+from matchcast.ports.renewal import RenewedLedger, Turns
 from matchcast.settings import Settings
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 
 if TYPE_CHECKING:
     from matchcast.adapters.database.engine import Database
+    from matchcast.adapters.database.history import SqlHistory
 
 
 class Connections:
@@ -30,6 +33,11 @@ class Connections:
 
     def code_revision(self) -> str:
         return self._settings.code_revision or git_revision()
+
+    @property
+    def cache_dir(self) -> Path:
+        """A folder to write in."""
+        return self._settings.cache_dir
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -57,6 +65,21 @@ class Connections:
         from matchcast.adapters.database.ledger import SqlLedger
 
         return SqlLedger(self._database)
+
+    def renewed_ledger(self) -> RenewedLedger:
+        from matchcast.adapters.database.ledger import SqlLedger
+
+        return SqlLedger(self._database)
+
+    def history(self) -> "SqlHistory":
+        from matchcast.adapters.database.history import SqlHistory
+
+        return SqlHistory(self._database)
+
+    def turns(self) -> Turns:
+        from matchcast.adapters.database.turns import SqlTurns
+
+        return SqlTurns(self._database)
 
     def keys(self) -> ApiKeys:
         from matchcast.adapters.database.api_keys import SqlApiKeys

@@ -22,19 +22,19 @@ _KEPT_FOR: Final = timedelta(seconds=5)
 
 
 class KeyGuard:
-    """A dependency that lets requests pass whose X-API-Key is active and has the scope.
+    """A dependency that lets requests pass whose X-API-Key is active and has the scope, or one of several.
 
     Keys are read anew when those read before are five seconds old; while the database is away, they go on to count
     until they expire. Keys live by the machine's clock, also where the rest of a function lives in the past.
 
     Args:
         keys: opens the store of keys, on first use.
-        scope: that a key needs.
+        scopes: of which a key needs one.
     """
 
-    def __init__(self, keys: Callable[[], ApiKeys], scope: str) -> None:
+    def __init__(self, keys: Callable[[], ApiKeys], *scopes: str) -> None:
         self._keys = keys
-        self._scope = scope
+        self._scopes = scopes
         self._lock = Lock()
         self._known: tuple[ApiKey, ...] = ()
         self._read_at: datetime | None = None
@@ -44,7 +44,7 @@ class KeyGuard:
 
         Raises:
             Unauthorised: no key, or none that is active.
-            MissingScope: the key does not have the scope.
+            MissingScope: the key has none of the scopes.
             Unavailable: no keys could be read yet.
         """
         if not key:
@@ -61,10 +61,10 @@ class KeyGuard:
             raise Unauthorised(
                 "X-API-Key: is no active key; check it, or let `matchcast keys create NAME` make one", "X-API-Key"
             )
-        if self._scope not in found.scopes:
+        if found.scopes.isdisjoint(self._scopes):
             raise MissingScope(
-                f"X-API-Key: the key lacks the scope {self._scope}; let "
-                f"`matchcast keys create NAME --scopes {self._scope}` make one that has it",
+                f"X-API-Key: the key lacks the scope {' or '.join(self._scopes)}; let "
+                f"`matchcast keys create NAME --scopes {self._scopes[0]}` make one that has it",
                 "X-API-Key",
             )
 

@@ -16,6 +16,7 @@ from matchcast.errors import (
     MatchcastError,
     MissingScope,
     NotFound,
+    TaskExpired,
     TimedOut,
     Unauthorised,
     Unavailable,
@@ -41,6 +42,7 @@ class Status(NamedTuple):
 STATUSES: Final[tuple[tuple[type[MatchcastError], Status], ...]] = (
     (UnknownTeam, Status(404, "unknown-team")),
     (UnknownTournament, Status(404, "unknown-tournament")),
+    (TaskExpired, Status(410, "task-expired")),
     (NotFound, Status(404, "not-found")),
     (Conflict, Status(409, "conflict")),
     (MissingScope, Status(403, "missing-scope")),

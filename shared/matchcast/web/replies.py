@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities, Reference
 from matchcast.domain.match import MatchStatus, Outcome
 from matchcast.ports import MatchRecord, StateSnapshot
+from matchcast.ports.events import Task, TaskState
 
 if TYPE_CHECKING:
     from matchcast.model.explain import Explanation
@@ -170,6 +171,23 @@ class PredictionReply(ForecastReply):
     interval: IntervalReply | None
 
 
+class TaskReply(Reply):
+    """How a task stands.
+
+    `result` is null but for `success`, `problem` (RFC 9457) but for `failure`. A prediction's result is what POST /predict/
+    answers. From `expires_at` on this is gone.
+    """
+
+    task_id: str
+    kind: str
+    status: TaskState
+    submitted_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    result: dict[str, Any] | None
+    problem: dict[str, Any] | None
+
+
 class MatchReply(Reply):
     """A stored match; goals after 90 minutes."""
 
@@ -227,6 +245,29 @@ def forecast_reply(
     )
 
 
+def prediction_reply(
+    shown: ForecastReply,
+    forecast_id: int | None,
+    *,
+    fair_odds: FairOddsReply | None = None,
+    explanation: ExplanationReply | None = None,
+    interval: IntervalReply | None = None,
+) -> PredictionReply:
+    """The answer that shows a forecast made on request.
+
+    Args:
+        forecast_id: in the ledger; None while it is behind.
+    """
+    return PredictionReply(
+        **dict(shown),
+        forecast_id=forecast_id,
+        ledger="behind" if forecast_id is None else "written",
+        fair_odds=fair_odds,
+        explanation=explanation,
+        interval=interval,
+    )
+
+
 def fair_odds_reply(probabilities: Probabilities) -> FairOddsReply:
     """The answer that shows a forecast as prices."""
     from matchcast.usecases.value import fair_odds
@@ -254,6 +295,20 @@ def interval_reply(interval: "Interval", bounds: Sequence[tuple[float, float]]) 
     """
     return IntervalReply(
         **_by_outcome(bounds), level=interval.level, reference=interval.reference, coverage=interval.coverage
+    )
+
+
+def task_reply(task: Task) -> TaskReply:
+    """The answer that shows a task."""
+    return TaskReply(
+        task_id=task.task_id,
+        kind=task.kind,
+        status=task.state,
+        submitted_at=task.submitted_at,
+        updated_at=task.updated_at,
+        expires_at=task.expires_at,
+        result=None if task.result is None else dict(task.result),
+        problem=None if task.problem is None else dict(task.problem),
     )
 
 

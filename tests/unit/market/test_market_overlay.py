@@ -20,7 +20,7 @@ from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.parquet_export import BOOKMAKERS, ParquetExport
 from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
 from matchcast.adapters.snapshot_state import read_state
-from matchcast.domain.forecast import Cause
+from matchcast.domain.forecast import Cause, Pairing
 from matchcast.domain.match import Odds, OddsMoment
 from matchcast.errors import BadInput, Unavailable
 from matchcast.features.compiled import run_pass
@@ -33,7 +33,7 @@ from matchcast.ports import ResolvedMatch
 from matchcast.usecases.backtest import Retrain, backtest, table_of
 from matchcast.usecases.batch import Batch
 from matchcast.usecases.export import export
-from matchcast.usecases.predict import Pairing, forecast_for
+from matchcast.usecases.predict import forecast_for
 from matchcast.usecases.replay import RecordedState, Replayer
 from pipeline import split_data
 from pipeline.batch_inference import forecast_tables, publish

@@ -19,11 +19,11 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.snapshot_state import read_state
-from matchcast.domain.forecast import Cause, LedgerRow
+from matchcast.domain.forecast import Cause, LedgerRow, Pairing
 from matchcast.errors import SnapshotBroken
 from matchcast.features.columns import STAT_NAMES
 from matchcast.model.bundle import load_bundle
-from matchcast.usecases.predict import Pairing, forecast_for
+from matchcast.usecases.predict import forecast_for
 from matchcast.usecases.publish import publish_snapshot
 from pipeline.batch_inference import forecast_tables, publish
 from tests.entrypoints import house

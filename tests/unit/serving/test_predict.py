@@ -8,13 +8,13 @@ import pytest
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
-from matchcast.domain.forecast import LITTLE_HISTORY, Cause, Coverage, Forecast
+from matchcast.domain.forecast import LITTLE_HISTORY, Cause, Coverage, Forecast, Pairing
 from matchcast.domain.match import day_start
 from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
 from matchcast.features.league import NEWCOMER_MATCHES
 from matchcast.model.bundle import load_bundle
 from matchcast.ports import Ledger
-from matchcast.usecases.predict import Pairing, forecast_for, record
+from matchcast.usecases.predict import forecast_for, record
 from tests.entrypoints import house
 from tests.entrypoints.house import AS_OF, ENGLAND, NOW, House
 

@@ -1,0 +1,1 @@
+"""Forecasts on request through a task, and renews all forecasts on events."""
