@@ -1,0 +1,76 @@
+"""The manifests as kustomize renders them."""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from knative.deploy.cluster import run
+
+KNATIVE: Final = Path(__file__).parents[3] / "knative"
+BASE: Final = "base"
+OVERLAYS: Final = ("overlays/local-cluster", "overlays/production")
+ALL: Final = (BASE, *OVERLAYS)
+
+Manifest = dict[str, Any]
+
+
+def rendered(folder: str) -> list[Manifest]:
+    """The manifests of a folder of `knative`, to do with as one likes."""
+    return copy.deepcopy(_rendered(folder))
+
+
+@cache
+def _rendered(folder: str) -> list[Manifest]:
+    return list(yaml.safe_load_all(run("kustomize", "build", str(KNATIVE / folder))))
+
+
+def of_kind(manifests: Iterable[Manifest], kind: str) -> dict[str, Manifest]:
+    """By name."""
+    return {m["metadata"]["name"]: m for m in manifests if m["kind"] == kind}
+
+
+def one(manifests: Iterable[Manifest], kind: str, name: str) -> Manifest:
+    return of_kind(manifests, kind)[name]
+
+
+Mutation = Callable[[list[Manifest]], object]
+
+
+def mutated(folder: str, mutation: Mutation) -> list[Manifest]:
+    """The manifests of a folder after a change that does change them."""
+    manifests = rendered(folder)
+    mutation(manifests)
+    assert manifests != _rendered(folder), "the mutation changes nothing"
+    return manifests
+
+
+def set_at(kind: str, name: str, *path: str | int, to: object) -> Mutation:
+    """Put a value at a path of a manifest."""
+
+    def mutate(manifests: list[Manifest]) -> None:
+        _at(one(manifests, kind, name), path[:-1])[path[-1]] = to
+
+    return mutate
+
+
+def drop(kind: str, name: str, *path: str | int) -> Mutation:
+    """Take out a part of a manifest, or the whole of it."""
+
+    def mutate(manifests: list[Manifest]) -> None:
+        found = one(manifests, kind, name)
+        if path:
+            del _at(found, path[:-1])[path[-1]]
+        else:
+            manifests.remove(found)
+
+    return mutate
+
+
+def _at(manifest: Any, path: Sequence[str | int]) -> Any:
+    for part in path:
+        manifest = manifest[part]
+    return manifest
