@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Final
+from weakref import finalize
 
 import httpx
 
@@ -26,6 +27,7 @@ class HttpSink:
         self._url = url
         self._objects = objects
         self._client = httpx.Client(timeout=_SECONDS, limits=httpx.Limits(max_keepalive_connections=32))
+        finalize(self, self._client.close)
 
     def publish(self, event: Event) -> None:
         headers, body = event_http(lightened(event, self._objects()))

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from threading import local
 from typing import Any, Final
+from weakref import finalize
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -51,11 +52,13 @@ class Database:
     @cached_property
     def engine(self) -> Engine:
         """The engine, made on first use; it opens no connection by itself."""
-        if not self.is_sqlite:
-            return create_engine(self.url, pool_pre_ping=True)
-        engine = create_engine(self.url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        if self.is_sqlite:
+            engine = create_engine(self.url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        else:
+            engine = create_engine(self.url, pool_pre_ping=True)
+        finalize(self, engine.dispose)
         return engine
 
     def close(self) -> None:
