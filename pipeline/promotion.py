@@ -12,13 +12,15 @@ from matchcast.adapters.registry import MlflowRegistry, Promotion, RegisteredVer
 from matchcast.errors import NotFound, Unavailable
 from matchcast.model.metrics import Outcomes, PairedDifference, Probs, log_loss_each, paired_difference
 from matchcast.ports import ObjectStore
-from matchcast.usecases.champion import champion_pointer, set_champion
+from matchcast.usecases.champion import champion_pointer, reference_key, set_champion
 from pipeline.params import PromotionGate
 
 NOT_WORSE: Final = "not worse than the champion"
 PROMOTED: Final = "promoted_at"
 ROLLED_BACK: Final = "rolled_back_at"
 """Tags of a registered version: instants, ISO 8601 in UTC."""
+REFERENCE: Final = "data/reference_features.parquet"
+"""What `register_model` keeps in MLflow of the rows a model was trained on."""
 
 
 class Check(NamedTuple):
@@ -156,7 +158,7 @@ def _difference(ours: HoldoutForecasts, theirs: HoldoutForecasts) -> PairedDiffe
 
 
 def promote(registry: MlflowRegistry, objects: ObjectStore, name: str, now: datetime) -> RegisteredVersion:
-    """Make a registered version the champion: bundle and pointer in the object store, then the alias.
+    """Make a registered version the champion: reference, bundle and pointer in the object store, then the alias.
 
     Repeating it changes nothing; after a crash it finishes what was begun.
 
@@ -208,6 +210,9 @@ def pointed_at(objects: ObjectStore) -> str | None:
 
 
 def _point_at(registry: MlflowRegistry, objects: ObjectStore, version: RegisteredVersion, now: datetime) -> None:
+    reference = registry.artifact(version, REFERENCE)
+    if reference is not None:  # one registered without it serves all the same; only its drift cannot be watched
+        objects.put(reference_key(version.bundle), reference)
     if pointed_at(objects) != version.bundle:
         set_champion(objects, registry.bundle_files(version), version.registered_at.isoformat(), _iso(now))
 

@@ -16,6 +16,8 @@ Odds = NDArray[np.float64]
 Probs = NDArray[np.float64]
 STEPS: Final = 60
 OUTCOMES: Final = Probabilities._fields
+CLOSING_BOOKS: Final = ("Avg", "PS")
+"""Whose closing prices stand for the market, in order of preference: the market's average, then Pinnacle."""
 
 
 class DeVig(StrEnum):

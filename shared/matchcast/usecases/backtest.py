@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from matchcast.features.compiled import run_pass
 from matchcast.features.contract import FeatureContract
 from matchcast.model.fit import FitParams, Training, fit_forecaster
 from matchcast.model.forecaster import MEMBERS, log_pool
-from matchcast.model.market import market_log_odds, power_probabilities
+from matchcast.model.market import CLOSING_BOOKS, market_log_odds, power_probabilities
 from matchcast.model.metrics import (
     PairedDifference,
     Scores,
@@ -26,9 +25,6 @@ from matchcast.model.metrics import (
     rps_each,
     score,
 )
-
-CLOSING_BOOKS: Final = ("Avg", "PS")
-"""Whose closing prices stand for the market, in order of preference: the market's average, then Pinnacle."""
 
 
 class Retrain(StrEnum):

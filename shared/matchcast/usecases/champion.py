@@ -13,6 +13,11 @@ from matchcast.ports import ObjectStore
 CHAMPION_KEY: Final = "models/champion.json"
 
 
+def reference_key(version: str) -> str:
+    """Where a model's reference is: the last feature rows it was trained on (Parquet); no part of the bundle."""
+    return f"models/{version}/reference_features.parquet"
+
+
 @dataclass(frozen=True, slots=True)
 class ChampionPointer:
     """Which bundle serves. Instants are ISO 8601 in UTC.

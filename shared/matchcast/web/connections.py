@@ -16,6 +16,7 @@ from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, Obj
 from matchcast.ports.events import DeadLetters, Inbox, Sink, Tasks
 from matchcast.ports.feeds import Captures
 from matchcast.ports.renewal import RenewedLedger, Turns
+from matchcast.ports.scores import DriftReports, Prices, Settlements
 from matchcast.settings import Settings
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 
@@ -110,6 +111,21 @@ class Connections:
         from matchcast.adapters.database.tasks import SqlTasks
 
         return SqlTasks(self._database)
+
+    def settlements(self) -> Settlements:
+        from matchcast.adapters.database.settlements import SqlSettlements
+
+        return SqlSettlements(self._database)
+
+    def prices(self) -> Prices:
+        from matchcast.adapters.database.prices import SqlPrices
+
+        return SqlPrices(self._database)
+
+    def drift_reports(self) -> DriftReports:
+        from matchcast.adapters.database.drift_reports import SqlDriftReports
+
+        return SqlDriftReports(self._database)
 
     def letters(self) -> DeadLetters:
         from matchcast.adapters.database.dead_letters import SqlDeadLetters

@@ -1,0 +1,3 @@
+from matchcast.web.app import serve
+
+serve("functions.drift.main:app")

@@ -1,0 +1,147 @@
+"""Forecasts that met their results."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, DateTime, Row, Select, and_, exists, func, insert, or_, select, text
+
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.tables import forecasts, matches, settlements
+from matchcast.domain.forecast import Probabilities
+from matchcast.domain.match import MatchStatus
+from matchcast.ports.scores import LockedForecast, MarketScores, Settlement
+
+_LOCK: Final = 0x736574746C65
+_AT_ONCE: Final = 5_000
+_DAY: Final = timedelta(days=1)
+
+
+class SqlSettlements:
+    """The `Settlements` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def wait(self) -> None:
+        with self._database.writing() as connection:
+            if not self._database.is_sqlite:  # there, whoever writes has the database to himself
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+    def locked(self, match_ids: Sequence[int]) -> Sequence[LockedForecast]:
+        unsettled = ~exists().where(settlements.c.match_id == forecasts.c.match_id)
+        chosen = [unsettled, *(forecasts.c.match_id.in_(some) for some in _portions(match_ids))]
+        found: dict[int, LockedForecast] = {}
+        with self._database.reading() as connection:
+            for which in chosen:
+                for row in connection.execute(self._locked(which)):
+                    found[row.id] = _locked(row)
+        return [found[match_id] for match_id in sorted(found)]
+
+    def last(self, match_ids: Sequence[int]) -> Mapping[int, Settlement]:
+        found = {}
+        with self._database.reading() as connection:
+            for some in _portions(match_ids):
+                for row in connection.execute(_last().where(settlements.c.match_id.in_(some))):
+                    found[row.match_id] = _settlement(row)
+        return found
+
+    def add(self, settled: Sequence[Settlement]) -> None:
+        if not settled:
+            return
+        with self._database.writing() as connection:
+            connection.execute(insert(settlements), [_columns(settlement) for settlement in settled])
+
+    def since(self, kickoff_after: datetime) -> Sequence[Settlement]:
+        finished = exists().where(
+            matches.c.id == settlements.c.match_id, matches.c.status == MatchStatus.FINISHED.value
+        )
+        query = _last().where(settlements.c.kickoff_at > kickoff_after, finished)
+        order = (settlements.c.kickoff_at, settlements.c.match_id)
+        with self._database.reading() as connection:
+            return [_settlement(row) for row in connection.execute(query.order_by(*order))]
+
+    def _locked(self, which: ColumnElement[bool]) -> Select[Any]:
+        last = (
+            select(forecasts.c.match_id, func.max(forecasts.c.forecast_id).label("forecast_id"))
+            .join(matches, matches.c.id == forecasts.c.match_id)
+            .where(
+                which,
+                matches.c.status == MatchStatus.FINISHED.value,
+                matches.c.home_goals.is_not(None),
+                matches.c.away_goals.is_not(None),
+                self._before_kickoff(),
+            )
+            .group_by(forecasts.c.match_id)
+            .subquery()
+        )
+        return (
+            select(
+                matches.c.id,
+                matches.c.kickoff_at,
+                matches.c.home_goals,
+                matches.c.away_goals,
+                forecasts.c.forecast_id,
+                forecasts.c.home_prob,
+                forecasts.c.draw_prob,
+                forecasts.c.away_prob,
+            )
+            .join_from(last, matches, matches.c.id == last.c.match_id)
+            .join(forecasts, forecasts.c.forecast_id == last.c.forecast_id)
+        )
+
+    def _before_kickoff(self) -> ColumnElement[bool]:
+        """Made and on record before it; where only the day is known, before that day is over."""
+        of = forecasts.c
+        day_over: ColumnElement[Any]
+        if self._database.is_sqlite:
+            day_over = func.strftime("%Y-%m-%d 00:00:00.000000", matches.c.kickoff_at, "+1 day")
+        else:
+            day_over = func.date_trunc("day", matches.c.kickoff_at, "UTC", type_=DateTime(timezone=True)) + _DAY
+        return or_(
+            and_(matches.c.kickoff_known, of.as_of <= matches.c.kickoff_at, of.recorded_at < matches.c.kickoff_at),
+            and_(~matches.c.kickoff_known, of.as_of <= day_over, of.recorded_at < day_over),
+        )
+
+
+def _locked(row: Row[Any]) -> LockedForecast:
+    probabilities = Probabilities(row.home_prob, row.draw_prob, row.away_prob)
+    return LockedForecast(row.id, row.kickoff_at, row.home_goals, row.away_goals, row.forecast_id, probabilities)
+
+
+def _portions(match_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(match_ids), _AT_ONCE):
+        yield match_ids[start : start + _AT_ONCE]
+
+
+def _last() -> Select[Any]:
+    """Last revisions."""
+    later = settlements.alias("later")
+    is_last = ~exists().where(later.c.match_id == settlements.c.match_id, later.c.revision > settlements.c.revision)
+    return select(settlements).where(is_last)
+
+
+def _columns(settlement: Settlement) -> dict[str, Any]:
+    row = settlement._asdict()
+    market: MarketScores | None = row.pop("market")
+    probabilities = (None, None, None) if market is None else market.probabilities
+    return row | {
+        "market_bookmaker": market and market.bookmaker,
+        "market_home_prob": probabilities[0],
+        "market_draw_prob": probabilities[1],
+        "market_away_prob": probabilities[2],
+        "market_log_loss": market and market.log_loss,
+        "market_rps": market and market.rps,
+        "market_brier": market and market.brier,
+    }
+
+
+def _settlement(row: Row[Any]) -> Settlement:
+    market = None
+    if row.market_bookmaker is not None:
+        probabilities = Probabilities(row.market_home_prob, row.market_draw_prob, row.market_away_prob)
+        market = MarketScores(
+            row.market_bookmaker, probabilities, row.market_log_loss, row.market_rps, row.market_brier
+        )
+    own = {name: getattr(row, name) for name in Settlement._fields if name != "market"}
+    return Settlement(**own, market=market)

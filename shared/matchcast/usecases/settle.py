@@ -1,0 +1,155 @@
+"""Settle forecasts against results.
+
+What counts for a match is the last forecast that was made and on record before kick-off, whatever its cause; where only
+the day is known, before that day was over. Rows of pairings that are in no fixture list have no match and are never
+settled. What a settlement is made of is the result, that forecast and the market's closing prices: one of them changing
+makes a new revision, and the old ones stay.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matchcast.domain.event import Event
+from matchcast.domain.forecast import Probabilities
+from matchcast.domain.match import OddsMoment
+from matchcast.events import ForecastsSettled, MatchesIngested, RollingScores, next_event, payload_of
+from matchcast.model.market import CLOSING_BOOKS, power_probabilities
+from matchcast.model.metrics import Outcomes, Probs, brier_each, log_loss_each, rps_each
+from matchcast.ports.events import Deadline, Inbox
+from matchcast.ports.scores import LockedForecast, MarketScores, Price, Prices, Settlement, Settlements
+
+WINDOWS: Final = (7, 30, 90, 365)
+"""Days."""
+_SAME_PRICE: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Settler:
+    """Settles.
+
+    Attributes:
+        service: on whose behalf; also the consumer in the inbox.
+    """
+
+    service: str
+    settlements: Settlements
+    prices: Prices
+    inbox: Inbox
+
+    def settle(self, event: Event, now: datetime, deadline: Deadline) -> Event | None:
+        """Settle what matches.ingested tells of, and whatever was left unsettled before.
+
+        Returns:
+            forecasts.settled, also where there was nothing to settle.
+        Raises:
+            BadInput: the event is not as its schema says.
+            Unavailable: the database is away; nothing was written.
+        """
+        told = payload_of(event, MatchesIngested)
+
+        def effect() -> Event:
+            self.settlements.wait()
+            locked = self.settlements.locked(told.finished)
+            ids = [forecast.match_id for forecast in locked]
+            before = self.settlements.last(ids)
+            prices = self.prices.of(ids, OddsMoment.CLOSING, CLOSING_BOOKS)
+            new = revised(settled(locked, prices, now), before)
+            self.settlements.add(new)
+            corrected = [s.match_id for s in new if s.match_id in before and _result(before[s.match_id]) != _result(s)]
+            reply = ForecastsSettled(
+                matches=tuple(s.match_id for s in new),
+                corrected=tuple(corrected),
+                scores=rolling_scores(self.settlements.since(now - timedelta(days=WINDOWS[-1])), now),
+            )
+            deadline.check()
+            return next_event(event, reply, service=self.service, now=now)
+
+        return self.inbox.once(self.service, event, now, effect)
+
+
+def settled(locked: Sequence[LockedForecast], prices: Mapping[int, Price], now: datetime) -> list[Settlement]:
+    """First revisions, in the order given."""
+    if not locked:
+        return []
+    outcomes = np.array([1 - np.sign(f.home_goals - f.away_goals) for f in locked], dtype=np.int64)
+    ours = _scores(np.array([f.probabilities for f in locked], dtype=np.float64), outcomes)
+    market = _market_scores(locked, prices, outcomes)
+    return [
+        Settlement(
+            f.match_id,
+            1,
+            f.forecast_id,
+            f.kickoff_at,
+            f.home_goals,
+            f.away_goals,
+            log_loss,
+            rps,
+            brier,
+            market.get(f.match_id),
+            now,
+        )
+        for f, (log_loss, rps, brier) in zip(locked, ours.tolist(), strict=True)
+    ]
+
+
+def revised(settlements: Sequence[Settlement], before: Mapping[int, Settlement]) -> list[Settlement]:
+    """Those that are new or say something else than the revision before, numbered."""
+    found = []
+    for settlement in settlements:
+        old = before.get(settlement.match_id)
+        if old is None:
+            found.append(settlement)
+        elif not _made_of_the_same(settlement, old):
+            found.append(settlement._replace(revision=old.revision + 1))
+    return found
+
+
+def rolling_scores(settlements: Sequence[Settlement], now: datetime) -> tuple[RollingScores, ...]:
+    """Mean scores of matches that kicked off in the last days, for each window that has some."""
+    found = []
+    for days in WINDOWS:
+        begins = now - timedelta(days=days)
+        inside = [(s.log_loss, s.rps, s.brier) for s in settlements if begins < s.kickoff_at <= now]
+        if inside:
+            log_loss, rps, brier = np.array(inside).mean(axis=0).tolist()
+            found.append(RollingScores(days=days, matches=len(inside), log_loss=log_loss, rps=rps, brier=brier))
+    return tuple(found)
+
+
+def _market_scores(
+    locked: Sequence[LockedForecast], prices: Mapping[int, Price], outcomes: Outcomes
+) -> dict[int, MarketScores]:
+    priced = [row for row, forecast in enumerate(locked) if forecast.match_id in prices]
+    if not priced:
+        return {}
+    told = [prices[locked[row].match_id] for row in priced]
+    probs = power_probabilities(np.array([price[1:] for price in told], dtype=np.float64))
+    scores = _scores(probs, outcomes[priced])
+    return {
+        locked[row].match_id: MarketScores(price.bookmaker, Probabilities(*chances), *own)
+        for row, price, chances, own in zip(priced, told, probs.tolist(), scores.tolist(), strict=True)
+    }
+
+
+def _scores(probs: Probs, outcomes: Outcomes) -> NDArray[np.float64]:
+    """Log loss, RPS and Brier score, shape (n, 3)."""
+    return np.column_stack([log_loss_each(probs, outcomes), rps_each(probs, outcomes), brier_each(probs, outcomes)])
+
+
+def _made_of_the_same(a: Settlement, b: Settlement) -> bool:
+    """By what went in: numpy's logarithms may differ in the last bit with the number of rows."""
+    if (a.forecast_id, a.kickoff_at, _result(a)) != (b.forecast_id, b.kickoff_at, _result(b)):
+        return False
+    if a.market is None or b.market is None:
+        return a.market is b.market
+    same = np.allclose(a.market.probabilities, b.market.probabilities, rtol=0.0, atol=_SAME_PRICE)
+    return a.market.bookmaker == b.market.bookmaker and bool(same)
+
+
+def _result(settlement: Settlement) -> tuple[int, int]:
+    return settlement.home_goals, settlement.away_goals
