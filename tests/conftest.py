@@ -11,6 +11,7 @@ import pytest
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.migrate import migrate
 from tests.services.postgres import private_postgres
+from tests.services.rabbitmq import Rabbitmq, private_rabbitmq
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,13 @@ def postgres() -> Iterator[str]:
     """A PostgreSQL server of this session, as a URL without database."""
     with private_postgres() as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[Rabbitmq]:
+    """A RabbitMQ node of this session."""
+    with private_rabbitmq() as node:
+        yield node
 
 
 @pytest.fixture(scope="session")

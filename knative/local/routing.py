@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from knative.local.manifests import HttpRoute
+from knative.local.objects import HttpRoute
 
 
 class Route(NamedTuple):

@@ -1,0 +1,268 @@
+"""A broker on RabbitMQ: the real one's exchanges, queues, bindings and headers, publisher confirms, prefetch of 100."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import aio_pika
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    DeliveryMode,
+)
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+
+from knative.local.delivery import Courier, GivenUp, Onward, Subscription, dispatch, dispatch_dead
+from knative.local.messages import Message, Value
+from knative.local.topology import BrokerNames
+from matchcast.errors import Unavailable
+
+PREFETCH: Final = 100
+CONFIRM_SECONDS: Final = 10.0
+RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+BROKEN: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+"""What a connection or channel that is gone, or a refusal, raises."""
+
+_LOG: Final = logging.getLogger("matchcast.broker")
+
+Handle = Callable[[Message, Subscription, Courier, Onward], Awaitable[None]]
+
+
+class RabbitmqBroker:
+    """One Broker with its Triggers.
+
+    While RabbitMQ is away events are refused, and what was being delivered comes again when it is back.
+
+    Args:
+        url: of RabbitMQ.
+        names: of exchanges and queues.
+    """
+
+    def __init__(self, url: str, names: BrokerNames, subscriptions: Sequence[Subscription], courier: Courier) -> None:
+        self._url = url
+        self._names = names
+        self._subscriptions = subscriptions
+        self._courier = courier
+        self._onward = Onward(self.publish, self._bury)
+        self._exchange: AbstractExchange | None = None
+        self._dead_exchanges: dict[str, AbstractExchange] = {}
+        self._consumers: list[_Consumer] = []
+        self._closed = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._first_try = asyncio.Event()
+
+    def check(self) -> None:
+        """
+        Raises:
+            Unavailable: RabbitMQ is away.
+        """
+        if self._exchange is None:
+            raise Unavailable(f"RabbitMQ is away; broker {self._names.broker} takes events when it is back")
+
+    async def start(self) -> None:
+        """Connect, or go on trying to."""
+        self._running = asyncio.create_task(self._run())
+        await self._first_try.wait()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being delivered."""
+        return any(consumer.busy for consumer in self._consumers)
+
+    async def settle(self) -> None:
+        """Take nothing more from the queues and wait until nothing is being delivered."""
+        await asyncio.gather(*(consumer.settle() for consumer in self._consumers))
+
+    async def close(self) -> None:
+        """End; what is not acknowledged stays in RabbitMQ."""
+        self._closed.set()
+        if self._running is not None:
+            await self._running
+
+    async def publish(self, message: Message) -> None:
+        """Publish an event and wait for RabbitMQ's confirmation.
+
+        Raises:
+            Unavailable: RabbitMQ is away or did not confirm.
+        """
+        await self._publish(self._exchange, message)
+
+    async def _bury(self, to: Subscription, message: Message) -> None:
+        await self._publish(self._dead_exchanges.get(to.name), message)
+
+    async def _publish(self, exchange: AbstractExchange | None, message: Message) -> None:
+        if exchange is None:
+            self.check()
+            raise Unavailable(f"RabbitMQ is away; broker {self._names.broker} takes events when it is back")
+        try:
+            await exchange.publish(to_amqp(message), "", mandatory=False, timeout=CONFIRM_SECONDS)
+        except BROKEN as error:
+            raise Unavailable(f"RabbitMQ did not take the event ({type(error).__name__} {error}); try again") from error
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._closed.is_set():
+            try:
+                async with await aio_pika.connect(self._url, timeout=CONFIRM_SECONDS) as connection:
+                    await self._serve(connection)
+                    failures = 0
+            except BROKEN as error:
+                pause = RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)]
+                failures += 1
+                _LOG.warning("broker %s: RabbitMQ is away (%s %s)", self._names.broker, type(error).__name__, error)
+                self._first_try.set()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closed.wait(), pause)
+            finally:
+                self._exchange = None
+                self._dead_exchanges = {}
+
+    async def _serve(self, connection: AbstractConnection) -> None:
+        """Publish and consume until the connection breaks or the broker is stopped."""
+        publishing = await connection.channel(publisher_confirms=True)
+        exchange, dead_exchanges = await self._names.declare(publishing, self._subscriptions)
+        consumers = []
+        for to in self._subscriptions:
+            consumers.append(_Consumer(self._names.queue(to.name), to, dispatch, self._courier, self._onward))
+            if to.dead_letters is not None:
+                queue = self._names.dead_queue(to.name)
+                consumers.append(_Consumer(queue, to, dispatch_dead, self._courier, self._onward))
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        publishing.close_callbacks.add(lambda *_: lost.set())
+        self._exchange, self._dead_exchanges, self._consumers = exchange, dead_exchanges, consumers
+        waits: list[asyncio.Task[object]] = []
+        try:
+            for consumer in consumers:
+                channel = await connection.channel(publisher_confirms=False)
+                channel.close_callbacks.add(lambda *_: lost.set())
+                await consumer.start(channel)
+            _LOG.info("broker %s: connected to RabbitMQ", self._names.broker)
+            self._first_try.set()
+            waits = [asyncio.create_task(lost.wait()), asyncio.create_task(self._closed.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._exchange, self._dead_exchanges, self._consumers = None, {}, []
+            for wait in waits:
+                wait.cancel()
+            for consumer in consumers:
+                await consumer.abandon()
+        if not self._closed.is_set():
+            raise ConnectionError("the connection was closed")
+
+
+class _Consumer:
+    """Takes events from a queue; as many workers as the subscription is parallel, each blocked by its event's retries."""
+
+    def __init__(self, queue: str, to: Subscription, handle: Handle, courier: Courier, onward: Onward) -> None:
+        self._queue = queue
+        self._to = to
+        self._handle = handle
+        self._courier = courier
+        self._onward = onward
+        self._fetched: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._channel: AbstractChannel | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._in_flight = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def start(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+        await channel.set_qos(prefetch_count=PREFETCH)
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._to.parallelism)]
+        queue = await channel.get_queue(self._queue, ensure=False)
+        await queue.consume(self._fetched.put)
+
+    @property
+    def busy(self) -> bool:
+        return self._in_flight > 0
+
+    async def settle(self) -> None:
+        """Take no further event; wait for those in flight."""
+        self._stopping = True
+        await self._quiet.wait()
+
+    async def abandon(self) -> None:
+        """Leave everything that is not acknowledged to be delivered again."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        if self._channel is not None:
+            with suppress(*BROKEN):
+                await self._channel.close()
+
+    async def _work(self) -> None:
+        while True:
+            fetched = await self._fetched.get()
+            if self._stopping:
+                continue  # it goes back to its queue with the channel
+            self._in_flight += 1
+            self._quiet.clear()
+            try:
+                await self._settle(fetched)
+            finally:
+                self._in_flight -= 1
+                if not self._in_flight:
+                    self._quiet.set()
+
+    async def _settle(self, fetched: AbstractIncomingMessage) -> None:
+        try:
+            message = from_amqp(fetched)
+        except KeyError as error:
+            _LOG.error("a message in %s is no event (%s is missing)", self._queue, error)
+            await fetched.reject(requeue=False)
+            return
+        try:
+            await self._handle(message, self._to, self._courier, self._onward)
+            await fetched.ack()
+        except GivenUp:
+            pass  # it goes back to its queue with the channel
+        except Unavailable as error:
+            _LOG.warning("%s to %s will come again: %s", message.name, self._to.name, error)
+            with suppress(*BROKEN):
+                await fetched.reject(requeue=True)
+        except BROKEN as error:
+            _LOG.warning("%s to %s may come again: %s", message.name, self._to.name, error)
+        except Exception:
+            _LOG.exception(
+                "%s to %s was not handled; it comes again with the next connection", message.name, self._to.name
+            )
+
+
+def to_amqp(message: Message) -> aio_pika.Message:
+    """The event as the real ingress writes it: attributes as headers without prefix, data as the body."""
+    headers: dict[str, Value] = dict(message.attributes)
+    if message.content_type:
+        headers["content-type"] = message.content_type
+    return aio_pika.Message(
+        message.data,
+        headers=headers,  # type: ignore[arg-type]  # a dict of fewer kinds of values
+        content_type=message.content_type,
+        message_id=str(message.attributes["id"]),
+        delivery_mode=DeliveryMode.PERSISTENT,
+    )
+
+
+def from_amqp(fetched: AbstractIncomingMessage) -> Message:
+    """The event in a message; RabbitMQ's own headers begin with x-.
+
+    Raises:
+        KeyError: an attribute is missing that every event has.
+    """
+    attributes = {name: _value(value) for name, value in fetched.headers.items() if not name.startswith("x-")}
+    told = attributes.pop("content-type", None)
+    for name in ("specversion", "id", "source", "type"):
+        attributes[name]
+    return Message(attributes, fetched.content_type or (None if told is None else str(told)), fetched.body)
+
+
+def _value(value: object) -> Value:
+    if isinstance(value, bytes | bytearray):
+        return value.decode()
+    return value if isinstance(value, str | bool | int) else str(value)
