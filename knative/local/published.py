@@ -36,4 +36,5 @@ def as_published(document: Mapping[str, Any]) -> BaseModel | None:
         ValidationError: it is not as published.
     """
     model = published_models().get((str(document.get("apiVersion")), str(document.get("kind"))))
-    return None if model is None else model.model_validate(document)
+    # strict, or quantities such as "1" are read as numbers, which the models then fail on
+    return None if model is None else model.model_validate(document, strict=True)
