@@ -52,6 +52,16 @@ def service_of(function: str) -> Service:
     return Service(name, variables, filled, tuple(mounts), tuple(sorted(set(_deliveries(manifests, name)))))
 
 
+def configured() -> dict[str, str]:
+    """What the clusters' configuration fills in, by key."""
+    (config,) = [
+        one
+        for one in _manifests("knative/overlays/local-cluster")
+        if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "matchcast"
+    ]
+    return dict(config["data"])
+
+
 def _deliveries(manifests: list[dict[str, Any]], name: str) -> Iterator[str]:
     for trigger in [one for one in manifests if one["kind"] == "Trigger"]:
         spec = trigger["spec"]
@@ -61,6 +71,6 @@ def _deliveries(manifests: list[dict[str, Any]], name: str) -> Iterator[str]:
                 yield target.get("uri", "/")
 
 
-def _manifests() -> Iterator[dict[str, Any]]:
-    for file in sorted(Path(ROOT, "knative/base").glob("*.yaml")):
+def _manifests(folder: str = "knative/base") -> Iterator[dict[str, Any]]:
+    for file in sorted(Path(ROOT, folder).glob("*.yaml")):
         yield from (one for one in yaml.safe_load_all(file.read_text()) if one)
