@@ -20,7 +20,7 @@ def lightened(event: Event, objects: ObjectStore) -> Event:
     """
     if event.data is None or CLAIM in event.extensions:
         return event
-    content = json.dumps(event.data, separators=(",", ":"), ensure_ascii=False).encode()
+    content = json.dumps(event.data, separators=(",", ":")).encode()
     if len(content) <= LARGEST_DATA:
         return event
     key = f"{FOLDER}{event.id}.json"

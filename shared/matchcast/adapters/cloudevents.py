@@ -1,9 +1,11 @@
 """Events as CloudEvents 1.0 over HTTP, by the `cloudevents` SDK."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from cloudevents.conversion import to_binary
 from cloudevents.exceptions import GenericException
@@ -12,6 +14,10 @@ from cloudevents.http import CloudEvent, from_http
 from matchcast.domain.event import Event
 from matchcast.errors import BadInput
 
+_FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_BINARY: Final = "ce-"
+_SAFE: Final = "".join(map(chr, range(0x21, 0x7F))).translate({ord('"'): None, ord("%"): None})
+"""What the HTTP binding lets stand in a header as it is."""
 _OWN: Final = frozenset(("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"))
 
 
@@ -22,6 +28,7 @@ def read_event(headers: Mapping[str, str], body: bytes) -> Event:
         BadInput: it is no CloudEvent 1.0, lacks `time`, or its data is no JSON.
     """
     lower = {name.lower(): value for name, value in headers.items()}
+    lower |= {name: unquote(value) for name, value in lower.items() if name.startswith(_BINARY)}
     try:
         read = from_http(lower, body or None, data_unmarshaller=_json)
     except (GenericException, ValueError, TypeError, AttributeError) as error:
@@ -34,6 +41,9 @@ def read_event(headers: Mapping[str, str], body: bytes) -> Event:
     for name in ("id", "source", "type"):
         if not isinstance(attributes.get(name), str) or not attributes[name]:
             raise BadInput(f"{name}: is empty or no text; an event needs it", name)
+    for name in ("id", "source", "type", "subject"):
+        if _FORBIDDEN.search(str(attributes.get(name))):
+            raise BadInput(f"{name}: holds characters that CloudEvents forbid in attributes; leave them out", name)
     return Event(
         id=attributes["id"],
         source=attributes["source"],
@@ -48,7 +58,8 @@ def read_event(headers: Mapping[str, str], body: bytes) -> Event:
 def event_http(event: Event) -> tuple[dict[str, str], bytes]:
     """Headers and body of an event in binary mode."""
     headers, body = to_binary(_sdk_event(event), data_marshaller=_bytes)
-    return dict(headers), body or b""
+    quoted = {name: quote(value, safe=_SAFE) for name, value in headers.items() if name.startswith(_BINARY)}
+    return {**headers, **quoted}, body or b""
 
 
 def _sdk_event(event: Event) -> CloudEvent:
@@ -71,7 +82,7 @@ def _json(content: Any) -> Any:
 
 
 def _bytes(data: Any) -> bytes:
-    return b"" if data is None else json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    return b"" if data is None else json.dumps(data, separators=(",", ":")).encode()
 
 
 def _instant(told: object) -> datetime:

@@ -74,7 +74,7 @@ def find_letter(letter_id: str, letters: DeadLetters) -> DeadLetter:
     Raises:
         NotFound: there is none.
     """
-    found = letters.find(letter_id)
+    found = letters.find(letter_id) if letter_id.isprintable() else None
     if found is None:
         raise NotFound(f"letter_id: {letter_id[:64]!r} is no dead letter; GET /monitoring/dead-letters lists them")
     return found
