@@ -219,6 +219,22 @@ def snapshot_bytes(seed: int, folder: Path) -> bytes:
     return snapshot_file(folder / f"{seed}.sqlite", seed).read_bytes()
 
 
+def resolved() -> list[ResolvedMatch]:
+    """The games as a source tells them, without statistics."""
+    return [
+        ResolvedMatch(
+            SourceMatch(
+                "invented", str(g.id), line, g.tournament, g.season, g.kickoff_at, g.kickoff_at.hour != 0,
+                g.home, g.away, MatchStatus.FINISHED if g.score else MatchStatus.UPCOMING,
+                *(g.score or (None, None)),
+            ),
+            g.home,
+            g.away,
+        )
+        for line, g in enumerate(games(), 1)
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class House:
     """Everything that serving opens, in a folder."""
@@ -272,19 +288,7 @@ class House:
 
     def fill_database(self) -> None:
         migrate(self.database_url)
-        rows = [
-            ResolvedMatch(
-                SourceMatch(
-                    "invented", str(g.id), line, g.tournament, g.season, g.kickoff_at, g.kickoff_at.hour != 0,
-                    g.home, g.away, MatchStatus.FINISHED if g.score else MatchStatus.UPCOMING,
-                    *(g.score or (None, None)),
-                ),
-                g.home,
-                g.away,
-            )
-            for line, g in enumerate(games(), 1)
-        ]  # fmt: skip
-        SqlMatchStore(Database(self.database_url)).load(rows, TEAMS, (), NOW)
+        SqlMatchStore(Database(self.database_url)).load(resolved(), TEAMS, (), NOW)
 
     @property
     def keys(self) -> SqlApiKeys:
