@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,9 +81,25 @@ class Cluster:
         text = run("kubectl", "get", kind, name, "-n", namespace, "--ignore-not-found", "-o", "json")
         return json.loads(text) if text.strip() else None
 
-    def kn(self, *arguments: str, namespace: str, stdin: str | None = None) -> None:
-        """`kn service …`, until the Service is ready."""
-        run("kn", "service", *arguments, "-n", namespace, "--wait-timeout", str(self._wait), stdin=stdin)
+    def apply_service(self, manifest: Mapping[str, Any]) -> None:
+        """Make or change a Knative Service, and wait until it is ready."""
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # kn reads no standard input
+            yaml.safe_dump(manifest, file)
+            file.flush()
+            name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+            self._kn_service("apply", name, namespace, "--filename", file.name)
+
+    def move_traffic(self, name: str, namespace: str, shares: Mapping[str, int], *, untag: str | None = None) -> None:
+        """Give revisions (`@latest` is the newest) their percent of a Service's traffic.
+
+        Args:
+            untag: a tag that is no more.
+        """
+        targets = [part for revision, share in shares.items() for part in ("--traffic", f"{revision}={share}")]
+        self._kn_service("update", name, namespace, *targets, *(["--untag", untag] if untag else []))
+
+    def _kn_service(self, verb: str, name: str, namespace: str, *options: str) -> None:
+        run("kn", "service", verb, name, "-n", namespace, "--wait-timeout", str(self._wait), *options)
 
     @contextmanager
     def forwarded(self, namespace: str, service: str, port: int) -> Iterator[int]:

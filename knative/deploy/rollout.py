@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
-import yaml
 
 from knative.deploy.cluster import Cluster
 from knative.deploy.plan import Plan
@@ -46,12 +45,12 @@ class Rollout:
             else:
                 self._live[name] = live
                 traffic = [
-                    {"revisionName": live, "percent": 100},
+                    {"revisionName": live, "latestRevision": False, "percent": 100},
                     {"latestRevision": True, "percent": 0, "tag": TAG},
                 ]
             spec = {**manifest["spec"], "traffic": traffic}
             _LOG.info("  %s, %s", name, "new" if live is None else f"beside {live}")
-            self._kn("apply", name, "-f", "-", stdin=yaml.safe_dump({**manifest, "spec": spec}))
+            self._cluster.apply_service({**manifest, "spec": spec})
 
     def smoke_test(self) -> None:
         """Ask every new revision at its tag's own address.
@@ -78,11 +77,11 @@ class Rollout:
         try:
             if self._live:
                 for name, live in self._live.items():
-                    self._traffic(name, f"{live}={100 - self._share}", f"@latest={self._share}")
+                    self._move(name, {live: 100 - self._share, "@latest": self._share})
                 time.sleep(self._pause)
                 self.smoke_test()
             for manifest in self._plan.of("Service"):
-                self._traffic(manifest["metadata"]["name"], "@latest=100", untag=True)
+                self._move(manifest["metadata"]["name"], {"@latest": 100}, untag=TAG)
         except MatchcastError:
             self._back()
             raise
@@ -90,7 +89,7 @@ class Rollout:
     def _back(self) -> None:
         for name, live in self._live.items():
             try:
-                self._traffic(name, f"{live}=100")
+                self._move(name, {live: 100})
             except MatchcastError as error:
                 _LOG.error("  %s: traffic could not be moved back to %s: %s", name, live, error)
 
@@ -101,12 +100,8 @@ class Rollout:
         most = max(targets, key=lambda target: target.get("percent", 0), default=None)
         return most["revisionName"] if most and most.get("percent") else None
 
-    def _traffic(self, name: str, *targets: str, untag: bool = False) -> None:
-        tags = ["--untag", TAG] if untag else []
-        self._kn("update", name, *(part for target in targets for part in ("--traffic", target)), *tags)
-
-    def _kn(self, *arguments: str, stdin: str | None = None) -> None:
-        self._cluster.kn(*arguments, namespace=self._plan.namespace, stdin=stdin)
+    def _move(self, name: str, shares: Mapping[str, int], untag: str | None = None) -> None:
+        self._cluster.move_traffic(name, self._plan.namespace, shares, untag=untag)
 
 
 def _look_at(service: str, client: httpx.Client, *, takes_events: bool) -> None:
