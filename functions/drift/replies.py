@@ -14,13 +14,13 @@ REPORTS: Final = "/monitoring/drift/reports/"
 class ColumnReply(Reply):
     """Whether a feature, or the probability of an outcome, drifted.
 
-    `method` is the test, or `no values` for a feature known on one side only; then there is no `p_value`.
+    `statistic` is what `method` measured; none where that is `no values`: the feature is known on one side only.
     """
 
     name: str
     drifted: bool
     method: str
-    p_value: Share | None
+    statistic: float | None
 
 
 class DriftReply(Reply):

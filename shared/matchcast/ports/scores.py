@@ -97,17 +97,17 @@ class Prices(Protocol):
 
 
 class ColumnDrift(NamedTuple):
-    """Whether recent values of a column may come from where its reference came from.
+    """Whether recent values of a column are where its reference was.
 
     Attributes:
-        method: the test, or why there was none.
-        p_value: None where there was no test.
+        method: how they were compared, or why they were not.
+        statistic: what the method measured; None where they were not compared.
     """
 
     name: str
     drifted: bool
     method: str
-    p_value: float | None
+    statistic: float | None
 
 
 class Comparison(NamedTuple):
