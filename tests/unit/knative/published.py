@@ -139,14 +139,21 @@ def _schema(version: str, kind: str) -> Schema:
 
 
 def _crd(version: str, kind: str) -> Schema:
-    for path in sorted(CRDS.glob("*.yaml")):
-        definition = yaml.safe_load(path.read_text())["spec"]
-        if definition["names"]["kind"] == kind:
-            for served in definition["versions"]:
-                if f"{definition['group']}/{served['name']}" == version and served["served"]:
-                    schema: Schema = _closed(served["schema"]["openAPIV3Schema"])
-                    return schema
-    pytest.fail(f"no published schema of {version} {kind} is known; `make services` gets CRDs into {CRDS}")
+    try:
+        return _crds()[version, kind]
+    except KeyError:
+        pytest.fail(f"no published schema of {version} {kind} is known; `make services` gets CRDs into {CRDS}")
+
+
+@cache
+def _crds() -> Mapping[tuple[str, str], Schema]:
+    found = {}
+    for path in CRDS.glob("*.yaml"):
+        definition = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["spec"]
+        for served in definition["versions"]:
+            key = (f"{definition['group']}/{served['name']}", definition["names"]["kind"])
+            found[key] = _closed(served["schema"]["openAPIV3Schema"])
+    return found
 
 
 @cache
