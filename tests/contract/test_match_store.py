@@ -38,6 +38,19 @@ def test_what_is_loaded_can_be_read_back_exactly(store: SqlMatchStore, database:
     assert prices[1].away == 4.333333333333333
 
 
+def test_a_load_tells_of_every_match_how_it_stands_now(store: SqlMatchStore, database: Database) -> None:
+    store.load([told(), fixture("Everton", "Chelsea")], [], [], NOW)
+    other = fixture("Chelsea", "Everton")
+    report = store.load([told(status=MatchStatus.UPCOMING, home_goals=None, away_goals=None), other], [], [], LATER)
+    with database.reading() as connection:
+        found = connection.execute(select(matches.c.id, matches.c.home_team_id)).all()
+    ids = {team: match_id for match_id, team in found if team != "england:everton"}
+    assert report.statuses == {
+        ids[told().home_team]: MatchStatus.FINISHED,
+        ids[other.home_team]: MatchStatus.UPCOMING,
+    }
+
+
 def test_a_load_tells_how_far_it_is(store: SqlMatchStore) -> None:
     heard: list[tuple[int, int]] = []
     rows = [told(), fixture("Everton", "Chelsea")]

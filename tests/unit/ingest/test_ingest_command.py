@@ -146,7 +146,7 @@ def test_clubs_that_met_are_not_made_one() -> None:
 
 def test_a_key_is_made_listed_and_revoked() -> None:
     run("migrate")
-    shown = run("keys", "create", "page", "--scopes", "predict,ingest").splitlines()[-1]
+    shown = run("keys", "create", "page", "--scopes", "predict,ingest,admin").splitlines()[-1]
     key_id = shown.split("_")[1]
     assert shown.startswith("mc_")
     assert "active" in run("keys", "list")
