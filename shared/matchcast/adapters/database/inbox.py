@@ -1,9 +1,9 @@
 """Which events were handled, each recorded in the transaction of its effect."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -11,6 +11,16 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import handled_events
 from matchcast.domain.event import Event
 from matchcast.ports.events import Effect, Handled
+
+_OF: Final = (
+    (handled_events.c.consumer == bindparam("of_consumer"))
+    & (handled_events.c.source == bindparam("of_source"))
+    & (handled_events.c.id == bindparam("of_id"))
+)
+_FIND: Final = select(handled_events.c.reply).where(_OF)
+_KEEP: Final = update(handled_events).where(_OF)
+_CLAIM_IN_SQLITE: Final = sqlite_insert(handled_events).on_conflict_do_nothing().returning(handled_events.c.id)
+_CLAIM_IN_POSTGRESQL: Final = postgresql_insert(handled_events).on_conflict_do_nothing().returning(handled_events.c.id)
 
 
 class SqlInbox:
@@ -24,17 +34,16 @@ class SqlInbox:
             return _find(connection, consumer, event)
 
     def once(self, consumer: str, event: Event, now: datetime, effect: Effect) -> Event | None:
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        claim = _CLAIM_IN_SQLITE if self._database.is_sqlite else _CLAIM_IN_POSTGRESQL
         row = {"consumer": consumer, "source": event.source, "id": event.id, "type": event.type, "handled_at": now}
         with self._database.writing() as connection:
-            claim = insert(handled_events).values(row).on_conflict_do_nothing().returning(handled_events.c.id)
-            if connection.execute(claim).one_or_none() is None:
+            if connection.execute(claim, row).one_or_none() is None:
                 before = _find(connection, consumer, event)
                 assert before is not None
                 return before.reply
             reply = effect()
             if reply is not None:
-                connection.execute(update(handled_events).where(_is(consumer, event)).values(reply=event_json(reply)))
+                connection.execute(_KEEP, {**_key(consumer, event), "reply": event_json(reply)})
         return reply
 
 
@@ -57,10 +66,9 @@ def event_from(stored: dict[str, Any]) -> Event:
 
 
 def _find(connection: Connection, consumer: str, event: Event) -> Handled | None:
-    row = connection.execute(select(handled_events.c.reply).where(_is(consumer, event))).one_or_none()
+    row = connection.execute(_FIND, _key(consumer, event)).one_or_none()
     return None if row is None else Handled(None if row.reply is None else event_from(row.reply))
 
 
-def _is(consumer: str, event: Event) -> Any:
-    of = handled_events.c
-    return (of.consumer == consumer) & (of.source == event.source) & (of.id == event.id)
+def _key(consumer: str, event: Event) -> dict[str, str]:
+    return {"of_consumer": consumer, "of_source": event.source, "of_id": event.id}

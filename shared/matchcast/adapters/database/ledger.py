@@ -12,6 +12,11 @@ from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, 
 from matchcast.domain.match import Fixture
 
 _APPEND_LOCK: Final = 0x6C6564676572
+_TAKE_TURN: Final = text(f"SELECT pg_advisory_xact_lock({_APPEND_LOCK})")
+_END_OF_CHAIN: Final = (
+    select(forecasts.c.forecast_id, forecasts.c.hash).order_by(forecasts.c.forecast_id.desc()).limit(1)
+)
+_ADD: Final = insert(forecasts)
 _ROWS_AT_ONCE: Final = 1000
 
 
@@ -27,17 +32,15 @@ class SqlLedger:
         added: list[LedgerRow] = []
         with self._database.writing() as connection:
             if not self._database.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
-            last = connection.execute(
-                select(forecasts.c.forecast_id, forecasts.c.hash).order_by(forecasts.c.forecast_id.desc()).limit(1)
-            ).one_or_none()
+                connection.execute(_TAKE_TURN)
+            last = connection.execute(_END_OF_CHAIN).one_or_none()
             forecast_id, previous = (0, GENESIS_HASH) if last is None else (last.forecast_id, last.hash)
             for forecast in new:
                 forecast_id += 1
                 own = ledger_hash(forecast, recorded_at, previous)
                 added.append(LedgerRow(forecast_id, forecast, recorded_at, previous, own))
                 previous = own
-            connection.execute(insert(forecasts), [_columns(row) for row in added])
+            connection.execute(_ADD, [_columns(row) for row in added])
         return added
 
     def find(self, forecast_id: int) -> LedgerRow | None:

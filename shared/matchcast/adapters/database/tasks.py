@@ -1,10 +1,10 @@
 """Tasks and their states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Update, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -12,7 +12,11 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import tasks
 from matchcast.ports.events import Task, TaskState
 
-_OPEN: Final = (TaskState.PENDING.value, TaskState.RUNNING.value)
+_IT: Final = update(tasks).where(tasks.c.task_id == bindparam("of_task"))
+_OPEN: Final = _IT.where(tasks.c.state.in_((TaskState.PENDING.value, TaskState.RUNNING.value)))
+_FAILED: Final = _IT.where(tasks.c.state == TaskState.FAILURE.value)
+_ADD_TO_SQLITE: Final = sqlite_insert(tasks).on_conflict_do_nothing()
+_ADD_TO_POSTGRESQL: Final = postgresql_insert(tasks).on_conflict_do_nothing()
 
 
 class SqlTasks:
@@ -22,10 +26,9 @@ class SqlTasks:
         self._database = database
 
     def add(self, task: Task) -> None:
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        row = task._asdict() | {"state": task.state.value}
+        add = _ADD_TO_SQLITE if self._database.is_sqlite else _ADD_TO_POSTGRESQL
         with self._database.writing() as connection:
-            connection.execute(insert(tasks).values(row).on_conflict_do_nothing())
+            connection.execute(add, task._asdict() | {"state": task.state.value})
 
     def remove(self, task_id: str) -> None:
         with self._database.writing() as connection:
@@ -37,7 +40,7 @@ class SqlTasks:
         return None if row is None else Task(**{**row._mapping, "state": TaskState(row.state)})
 
     def start(self, task_id: str, now: datetime) -> bool:
-        return self._change(task_id, _OPEN, state=TaskState.RUNNING.value, updated_at=now)
+        return self._change(_OPEN, task_id, state=TaskState.RUNNING.value, updated_at=now)
 
     def finish(
         self,
@@ -48,13 +51,11 @@ class SqlTasks:
         problem: Mapping[str, Any] | None = None,
     ) -> bool:
         state = TaskState.SUCCESS if problem is None else TaskState.FAILURE
-        return self._change(task_id, _OPEN, state=state.value, updated_at=now, result=result, problem=problem)
+        return self._change(_OPEN, task_id, state=state.value, updated_at=now, result=result, problem=problem)
 
     def reopen(self, task_id: str, now: datetime) -> bool:
-        failed = (TaskState.FAILURE.value,)
-        return self._change(task_id, failed, state=TaskState.PENDING.value, updated_at=now, problem=None)
+        return self._change(_FAILED, task_id, state=TaskState.PENDING.value, updated_at=now, problem=None)
 
-    def _change(self, task_id: str, states: Sequence[str], **values: Any) -> bool:
-        change = update(tasks).where(tasks.c.task_id == task_id, tasks.c.state.in_(states)).values(values)
+    def _change(self, those: Update, task_id: str, **values: Any) -> bool:
         with self._database.writing() as connection:
-            return connection.execute(change).rowcount == 1
+            return connection.execute(those, {"of_task": task_id, **values}).rowcount == 1
