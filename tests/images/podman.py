@@ -113,7 +113,7 @@ def serving(
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=dict(headers), timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=dict(headers), timeout=200) as client:
             _await_life(client, process, log)
             yield client
         process.send_signal(signal.SIGTERM)

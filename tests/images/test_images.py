@@ -4,8 +4,11 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,11 +16,17 @@ import pytest
 from functions.predict_sync.main import app as predict_sync_app
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
-from tests.entrypoints.house import AS_OF, House, fixtures
+from matchcast.adapters.database.migrate import migrate
+from matchcast.adapters.objects_folder import FolderStore
+from tests.entrypoints.drifting import NOW as DRIFT_NOW
+from tests.entrypoints.drifting import Watched
+from tests.entrypoints.house import AS_OF, NOW, House, fixtures
 from tests.entrypoints.served import PAIRING, served
 from tests.images import podman
+from tests.images.conftest import hand_over
 from tests.images.podman import ROOT, USER, Mounts, built
 from tests.images.services import FUNCTIONS, configured, service_of
+from tests.unit.events.examples import EXAMPLES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("containers")]
 
@@ -34,15 +43,15 @@ assert names[0], "no machine code came with the image"
 assert names[0] == names[1], f"{set(names[1]) - set(names[0])} was compiled anew"
 """
 
-Start = Callable[[str], AbstractContextManager[httpx.Client]]
+Start = Callable[..., AbstractContextManager[httpx.Client]]
 
 
 @pytest.fixture
-def start(container_house: House, tmp_path: Any) -> Start:
-    """Starts a function's container with what its manifest gives it; the house takes the cluster's place."""
+def start(container_house: House, tmp_path: Path) -> Start:
+    """Starts a function's container with what its manifest gives it; a house takes the cluster's place."""
 
     @contextmanager
-    def started(function: str) -> Iterator[httpx.Client]:
+    def started(function: str, folder: Path = container_house.folder, now: datetime = NOW) -> Iterator[httpx.Client]:
         service = service_of(function)
         given = configured() | {
             "database-url": "sqlite:////house/matchcast.db",
@@ -50,11 +59,11 @@ def start(container_house: House, tmp_path: Any) -> Start:
             "hook-token": TOKEN,
             "sink": "http://127.0.0.1:9",
         }
-        clock = {"MATCHCAST_CLOCK_STARTS_AT": container_house.environment["MATCHCAST_CLOCK_STARTS_AT"]}
+        environment = dict(service.variables) | {name: given[key] for name, key in service.filled.items()}
         with podman.serving(
             built(function),
-            mounts=Mounts(service.empty, {container_house.folder: "/house"}),
-            environment=clock | dict(service.variables) | {name: given[key] for name, key in service.filled.items()},
+            mounts=Mounts(service.empty, {folder: "/house"}),
+            environment=environment | {"MATCHCAST_CLOCK_STARTS_AT": now.isoformat()},
             log=tmp_path / f"{function}.log",
             headers={"X-API-Key": container_house.key("predict")},
         ) as client:
@@ -136,6 +145,46 @@ def test_a_container_rejects_what_is_no_event_so_that_no_broker_loses_it(functio
         for path in service_of(function).event_paths:
             answer = client.post(path, content=b"junk", headers={"Content-Type": "text/plain"})
             assert (answer.status_code, answer.headers.get("ce-type")) == (200, "org.matchcast.event.rejected")
+
+
+def test_a_container_renews_every_forecast_when_results_come(start: Start) -> None:
+    """With numba, and nothing to write to but what the manifest gives."""
+    data = {**EXAMPLES["matches.ingested"], "finished": [], "upcoming": [fixtures()[0].match_id]}
+    with start("predict_async") as client:
+        answer = client.post(
+            "/", json=data, headers=event_headers("org.matchcast.matches.ingested", "/matchcast/scrape")
+        )
+    assert (answer.status_code, answer.headers.get("ce-type")) == (200, "org.matchcast.forecasts.updated"), answer.text
+    assert answer.json()["count"] == len([fixture for fixture in fixtures() if fixture.kickoff_at > NOW])
+
+
+def test_a_container_looks_for_drift(start: Start, tmp_path: Path) -> None:
+    """With Evidently, and nothing to write to but what the manifest gives."""
+    folder = tmp_path / "watched"
+    (folder / "objects").mkdir(parents=True)
+    migrate(f"sqlite:///{folder}/matchcast.db")
+    watched = Watched({}, Database(f"sqlite:///{folder}/matchcast.db"), FolderStore(folder / "objects"))
+    watched.fill()
+    rows = watched.recent_rows()
+    watched.promote(rows, rows)
+    watched.database.close()
+    hand_over(folder)
+    source = "/apis/v1/namespaces/matchcast/pingsources/drift-daily"
+    with start("drift", folder, DRIFT_NOW) as client:
+        answer = client.post("/", json={}, headers=event_headers("dev.knative.sources.ping", source))
+    assert (answer.status_code, answer.headers.get("ce-type")) == (200, "org.matchcast.drift.checked"), answer.text
+    assert (folder / "objects" / answer.json()["html_key"]).stat().st_size > 0
+
+
+def event_headers(type_: str, source: str) -> dict[str, str]:
+    """A CloudEvent's attributes in binary mode."""
+    return {
+        "ce-specversion": "1.0",
+        "ce-id": str(uuid4()),
+        "ce-source": source,
+        "ce-type": type_,
+        "ce-time": NOW.isoformat(),
+    }
 
 
 def test_a_container_takes_what_minio_sends_even_if_it_is_junk(start: Start) -> None:
