@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from functions.deadletter.main import app as deadletter_app
+from functions.scrape.main import app as scrape_app
 from matchcast.adapters.cloudevents import event_http
 from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
@@ -322,6 +323,36 @@ def test_a_death_that_comes_while_its_replay_is_published_is_the_next_one(
         assert deaths[0].result().status_code == 204
         (again,) = letters(client, open=True)
         assert again["deaths"] == 2
+        assert state(tasks) is TaskState.FAILURE
+
+
+def test_whoever_takes_a_replayed_event_at_once_finds_its_task_open(
+    environment: dict[str, str], database: Database, tasks: SqlTasks, brokers: dict[str, Recorder], tmp_path: Path
+) -> None:
+    wheel = tmp_path / "demo.whl"
+    wheel.write_bytes(b"no wheel")
+    own = {"MATCHCAST_DEMO_WHEEL": str(wheel), "K_SINK": brokers["ingest"].url}
+    asked = ScrapeRequested(task_id="t1", source="demo", first_day=NOW.date(), last_day=NOW.date())
+    event = first_event(asked, id="s1", service="scrape", now=NOW)
+    with (
+        served(scrape_app(environment | own)) as scrape,
+        serving(environment, database) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        die(client, event, "ingest")
+        (letter,) = letters(client)
+        taken = []
+
+        class Quick(list[Event]):
+            def append(self, event: Event) -> None:
+                super().append(event)
+                taken.append(pool.submit(deliver, scrape, event))
+
+        brokers["ingest"].events = Quick()
+        assert client.post(f"{LETTERS}/{letter['letter_id']}/replay").status_code == 202
+        reply = reply_of(taken[0].result())
+        assert reply is not None
+        assert reply.type == "org.matchcast.scrape.failed"  # the wheel is none, but it was looked at
         assert state(tasks) is TaskState.FAILURE
 
 
