@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from matchcast.domain.event import Event
 from matchcast.domain.match import MatchStats, MatchStatus, Odds, OddsMoment, SourceMatch
+from matchcast.events import MatchesIngested, first_event
 from matchcast.ports import AliasStatus, ResolvedMatch, TeamAlias, TeamRecord
 
 NOW: Final = datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -44,3 +46,17 @@ def fixture(home: str = "Arsenal", away: str = "Chelsea", **changes: Any) -> Res
     """The same match before it is played."""
     before = {"status": MatchStatus.UPCOMING, "home_goals": None, "away_goals": None, "stats": None, "odds": ()}
     return told(home, away, **(before | changes))
+
+
+def ingested(*finished: int, id: str = "e1") -> Event:
+    """A matches.ingested that tells of these matches as finished."""
+    payload = MatchesIngested.model_validate(
+        {
+            "task_id": "t1",
+            "source": "test",
+            "counts": {"inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0},
+            "finished": finished,
+            "upcoming": (),
+        }
+    )
+    return first_event(payload, id=id, service="scrape", now=KICKOFF)

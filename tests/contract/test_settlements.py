@@ -20,15 +20,14 @@ from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.adapters.database.prices import SqlPrices
 from matchcast.adapters.database.settlements import SqlSettlements
 from matchcast.adapters.database.tables import handled_events, matches, settlements
-from matchcast.domain.event import Event
 from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import Fixture, MatchStatus, Odds, OddsMoment
 from matchcast.errors import BadInput, TimedOut
-from matchcast.events import ForecastsSettled, MatchesIngested, first_event, payload_of
+from matchcast.events import ForecastsSettled, payload_of
 from matchcast.ports import ResolvedMatch
 from matchcast.ports.scores import Settlement
 from matchcast.usecases.settle import Settler
-from tests.contract.matches import ALIASES, KICKOFF, TEAMS, fixture, told
+from tests.contract.matches import ALIASES, KICKOFF, TEAMS, fixture, ingested, told
 
 NOW = datetime(2025, 3, 2, 9, tzinfo=UTC)
 BEFORE = KICKOFF - timedelta(hours=1)
@@ -82,19 +81,6 @@ class Place:
             order = (settlements.c.match_id, settlements.c.revision)
             rows = connection.execute(select(settlements).order_by(*order)).all()
         return [tuple(value for name, value in row._mapping.items() if name != "settled_at") for row in rows]  # type: ignore[misc]
-
-
-def ingested(*finished: int, id: str = "e1") -> Event:
-    payload = MatchesIngested.model_validate(
-        {
-            "task_id": "t1",
-            "source": "test",
-            "counts": {"inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0},
-            "finished": finished,
-            "upcoming": (),
-        }
-    )
-    return first_event(payload, id=id, service="scrape", now=NOW)
 
 
 @pytest.fixture

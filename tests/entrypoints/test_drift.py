@@ -24,7 +24,7 @@ from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import Fixture
 from matchcast.events import PING, DriftChecked, DriftDetected, EventRejected, ForecastsSettled, payload_of
 from matchcast.usecases.champion import CHAMPION_KEY, reference_key
-from tests.contract.test_settlements import ingested
+from tests.contract.matches import ingested
 from tests.entrypoints.drifting import NOW, Watched, contract, parquet
 from tests.entrypoints.recorder import deliver, reply_of
 from tests.entrypoints.served import assert_problem, served
@@ -38,7 +38,7 @@ def evidently() -> None:
     """Import it once, for seconds; it uses names that are on their way out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import evidently.metrics  # noqa: F401
+        import evidently.metrics  # type: ignore[import-untyped]  # noqa: F401
 
 
 compares = pytest.mark.usefixtures("evidently")

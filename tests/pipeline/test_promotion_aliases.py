@@ -12,6 +12,7 @@ from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.registry import BUNDLE_FOLDER, BUNDLE_VERSION, CANDIDATE, MlflowRegistry
 from matchcast.errors import NotFound, Unavailable
 from matchcast.model.bundle import load_bundle
+from matchcast.usecases.champion import CHAMPION_KEY, reference_key
 from pipeline.promotion import pointed_at, promote, rollback, withdrawn_at
 from tests.entrypoints.house import bundle_files
 
@@ -91,6 +92,35 @@ def test_a_challenger_that_is_promoted_challenges_no_more(house: House) -> None:
     promote(house.registry, house.objects, "challenger", LATER)
     assert house.aliases() == {"candidate": 3, "champion": 3}
     assert house.serving() == 3
+
+
+def test_the_reference_stands_beside_the_bundle_before_the_pointer_does(house: House, tmp_path: Path) -> None:
+    """Drift is watched against it from the first moment on; a damaged one is mended by promoting again."""
+    put: list[str] = []
+
+    class Noting(FolderStore):
+        def put(self, key: str, content: bytes) -> str:
+            put.append(key)
+            return super().put(key, content)
+
+    kept = tmp_path / "reference_features.parquet"
+    kept.write_bytes(b"rows")
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db", f"sqlite:///{tmp_path}/mlflow.db")
+    client.log_artifact(house.registry.find("3").run_id, str(kept), "data")
+    objects = Noting(tmp_path / "objects")
+    promote(house.registry, objects, "3", NOW)
+    key = reference_key(BUNDLES[2])
+    assert put.index(key) < put.index(CHAMPION_KEY)
+    assert objects.get(key) == b"rows"
+    objects.put(key, b"damaged")
+    promote(house.registry, objects, "3", LATER)
+    assert objects.get(key) == b"rows"
+
+
+def test_a_version_registered_without_a_reference_is_promoted_all_the_same(house: House) -> None:
+    promote(house.registry, house.objects, "1", NOW)
+    assert house.serving() == 1
+    assert house.objects.etag(reference_key(BUNDLES[0])) is None
 
 
 def test_a_promotion_leaves_another_challenger_alone(house: House) -> None:
