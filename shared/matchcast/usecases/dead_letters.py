@@ -11,7 +11,7 @@ from matchcast.domain.event import Event, named_id
 from matchcast.errors import BadInput, Conflict, MatchcastError, NotFound, TimedOut, Unavailable
 from matchcast.events import PING, PredictionRequested, Problem, ScrapeRequested
 from matchcast.ports.events import DeadLetter, DeadLetters, Sink, Tasks, Transaction
-from matchcast.usecases.scrape import task_of_ping
+from matchcast.usecases.scrape_due import task_of_ping
 
 ProblemOf = Callable[[MatchcastError], Problem]
 _DESTINATION: Final = "knativeerrordest"

@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Final
-
-from pydantic import Field
+from typing import Any, Final
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.event import Event, derived_id
+from matchcast.domain.event import Event
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadInput, BadSource, MatchcastError, TaskEnded, Unavailable
 from matchcast.events import (
     IngestCounts,
     MatchesIngested,
-    Part,
     Payload,
     Problem,
     ScrapeFailed,
@@ -31,23 +28,12 @@ from matchcast.ports import MatchStore, ObjectStore, Parsed, TeamAlias
 from matchcast.ports.events import Deadline, Effect, Inbox, Sink, Task, Tasks, TaskState
 from matchcast.ports.feeds import Capture, Captures, Feed, RawFile, Window
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
-
-LONGEST_WINDOW: Final = 366
-"""Days that one scrape may cover."""
+from matchcast.usecases.scrape_due import LONGEST_WINDOW, ScrapeDue, task_id_of
 
 _SERVICE: Final = "scrape"
 _KIND: Final = "scrape"
 _SHOWN: Final = 20
 """Of each list in a task's result."""
-_Days = Annotated[int, Field(ge=0, le=LONGEST_WINDOW)]
-
-
-class ScrapeDue(Part):
-    """What a PingSource says: read this source from some days before today to some days after."""
-
-    source: Annotated[str, Field(min_length=1, max_length=128)]
-    days_before: _Days
-    days_after: _Days
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +103,11 @@ def scrape_due(event: Event, given: Scraping, now: datetime, deadline: Deadline)
         BadInput, TaskEnded, Unavailable: as for `scrape_requested`.
     """
     due = data_of(event, ScrapeDue)
-    task_id, today = _task_id(event), now.date()
+    task_id, today = task_id_of(event), now.date()
     window = Window(today - timedelta(days=due.days_before), today + timedelta(days=due.days_after))
     if given.inbox.handled(_SERVICE, event) is None:
         given.tasks.add(_new_task(task_id, now, given.kept_for))
     return _Scrape(event, task_id, due.source, window, given, now, deadline).run()
-
-
-def task_of_ping(event: Event) -> str | None:
-    """The task of a PingSource's event; None if it asks for no scrape."""
-    try:
-        data_of(event, ScrapeDue)
-    except BadInput:
-        return None
-    return _task_id(event)
-
-
-def _task_id(ping: Event) -> str:
-    return derived_id(ping, ScrapeRequested.type())
 
 
 def _new_task(task_id: str, now: datetime, kept_for: timedelta) -> Task:
