@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, literal, select
 
 from functions.drift.main import app as drift_app
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
-from matchcast.adapters.database.tables import drift_reports, matches
+from matchcast.adapters.database.tables import drift_reports, matches, odds
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.domain.event import Event, derived_id
 from matchcast.domain.forecast import Cause, Forecast, Probabilities
@@ -149,6 +149,33 @@ def test_a_model_that_reads_prices_is_watched_on_matches_that_have_them(watched:
     priced = np.hstack([rows, np.zeros((len(rows), 3), dtype=np.float32)])
     watched.promote(priced, priced, market=True)
     assert deliver(drift, DUE).status_code == 204
+
+
+@pytest.mark.slow
+@compares
+def test_prices_before_the_match_are_compared_for_a_model_that_reads_them(
+    watched: Watched, drift: httpx.Client
+) -> None:
+    names = ["match_id", "bookmaker", "moment", "home", "draw", "away"]
+    closing = select(odds.c.match_id, odds.c.bookmaker, literal("opening"), odds.c.home, odds.c.draw, odds.c.away)
+    with watched.database.writing() as connection:
+        connection.execute(insert(odds).from_select(names, closing))
+    rows = watched.recent_rows()
+    priced = np.hstack([rows, np.zeros((len(rows), 3), dtype=np.float32)])
+    watched.promote(priced, priced, market=True)
+    reply = reply_of(deliver(drift, DUE))
+    assert reply is not None
+    told = payload_of(reply, DriftDetected if reply.type == DriftDetected.type() else DriftChecked)
+    assert told.matches == len(rows)
+    assert told.columns == ("market_home", "market_draw", "market_away"), "the reference has zeros"
+
+
+def test_a_reference_too_small_to_compare_with_is_rejected(watched: Watched, drift: httpx.Client) -> None:
+    rows = watched.recent_rows()
+    watched.promote(rows, rows[:49])
+    reply = reply_of(deliver(drift, DUE))
+    assert reply is not None
+    assert "reference_rows" in payload_of(reply, EventRejected).problem.detail
 
 
 def test_too_few_recent_matches_make_no_report(watched: Watched) -> None:

@@ -30,7 +30,7 @@ def compare(
     *,
     share: float,
 ) -> Comparison:
-    """Test each column for drift, as `usecases.drift.Compare` says.
+    """Look at each column for drift, as `usecases.drift.Compare` says.
 
     Args:
         share: of the features that may drift, for the page's verdict; ours is the caller's.

@@ -44,7 +44,7 @@ class Compare(Protocol):
     """Compares columns of numbers."""
 
     def __call__(self, features: Sequence[str], forecasts: Sequence[str], recent: Rows, reference: Rows) -> Comparison:
-        """Test each column, and describe them all.
+        """Compare each column, and describe them all.
 
         Args:
             features, forecasts: names of the columns, in their order.
@@ -86,7 +86,7 @@ class DriftWatch:
             recent matches to tell.
         Raises:
             BadInput: the event is no ping.
-            NotFound: there is no champion, or no reference beside it: that lasts until one is promoted.
+            NotFound: there is no champion, or no reference beside it, or a small one: that lasts until a promotion.
             Unavailable: something is away.
         """
         if event.type != PING:
@@ -135,14 +135,21 @@ class DriftWatch:
                 f"`matchcast promote {version}` again, or train a new model"
             ) from error
         rows = self.read_reference(content, champion.bundle.contract.names)
-        return rows[champion.bundle.contract.readable(rows.astype(np.float32))]
+        rows = rows[champion.bundle.contract.readable(rows.astype(np.float32))]
+        if len(rows) < LEAST_MATCHES:
+            raise NotFound(
+                f"the champion {version} has {len(rows)} reference matches, {LEAST_MATCHES} are needed: train a model "
+                "with more registry.reference_rows"
+            )
+        return rows
 
     def _recent(self, bundle: Bundle, now: datetime) -> Rows:
-        """Feature rows of recent matches that the model reads, shape (n, features)."""
+        """Feature rows of recent matches that the model reads, shape (n, features), in order of kick-off."""
         as_of = now.astimezone(UTC).replace(microsecond=0)
         matches = self.history(as_of)
         today = int(as_of.timestamp()) // DAY_SECONDS * DAY_SECONDS
         recent = np.flatnonzero((matches.day > today - self.days * DAY_SECONDS) & (matches.day <= today))
+        recent = recent[np.lexsort((matches.match_id[recent], matches.kickoff[recent]))]
         if bundle.contract.market_from:
             self._price(matches, recent, bundle)
         rows = run_pass(matches, bundle.contract, end=int(as_of.timestamp())).rows[recent]
