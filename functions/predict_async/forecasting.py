@@ -1,11 +1,11 @@
 """What forecasts asked for by events are made with."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from matchcast.adapters.watched import Watched
 from matchcast.domain.forecast import Pairing
 from matchcast.features.contract import kernel_hash
-from matchcast.ports import Clock
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.asynchronous import Forecasting, Made
 from matchcast.usecases.champion import CHAMPION_KEY, Champion, load_champion
@@ -19,24 +19,23 @@ from matchcast.web.replies import forecast_reply, prediction_reply
 def forecasting_with(to: Connections, service: str, telemetry: Telemetry) -> Forecasting:
     """Everything that forecasting opens, from one instance's connections."""
     champion = Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects))
-    forecast = forecaster(champion, to.snapshot(kernel_hash()), to.now, to.code_revision(), telemetry)
+    forecast = forecaster(champion, to.snapshot(kernel_hash()), to.code_revision(), telemetry)
     return Forecasting(service, forecast, to.ledger(), to.tasks(), to.inbox(), problem_data)
 
 
 def forecaster(
     champion: Callable[[], Champion],
     published: Callable[[], Published],
-    now: Clock,
     code_revision: str,
     telemetry: Telemetry,
-) -> Callable[[int | Pairing], Made]:
+) -> Callable[[int | Pairing, datetime], Made]:
     """Makes forecasts with the champion and the snapshot of the moment; they show as POST /predict/ shows them."""
 
-    def forecast(asked: int | Pairing) -> Made:
-        (bundle, pointer), snapshot, asked_at = champion(), published().snapshot, now()
+    def forecast(asked: int | Pairing, now: datetime) -> Made:
+        (bundle, pointer), snapshot = champion(), published().snapshot
         with telemetry.inference_seconds.time():
-            answer = forecast_for(asked, bundle=bundle, snapshot=snapshot, code_revision=code_revision, now=asked_at)
-        reply = forecast_reply(answer.forecast, answer.coverage, snapshot, bundle.run_id, asked_at)
+            answer = forecast_for(asked, bundle=bundle, snapshot=snapshot, code_revision=code_revision, now=now)
+        reply = forecast_reply(answer.forecast, answer.coverage, snapshot, bundle.run_id, now)
         telemetry.show_model(pointer.version, pointer.registered_at)
         telemetry.predictions.labels("async").inc()
         telemetry.confidence.labels(reply.predicted).observe(max(answer.forecast.probabilities))

@@ -32,7 +32,7 @@ class Telemetry:
         )
         self.predictions: Final = Counter(
             "prediction_requests_total",
-            "Forecasts shown: sync made one, lookup showed the batch's",
+            "Forecasts shown: sync and async made one, lookup showed the batch's",
             ("source",),
             registry=self.registry,
         )
@@ -124,6 +124,7 @@ def log_as_json(level: str) -> None:
     """Send the log to standard error as JSON lines, from this level on; again is the same as once."""
     root = logging.getLogger()
     root.setLevel(level)
+    logging.getLogger("httpx").setLevel(max(root.level, logging.WARNING))  # a line for every event published
     if not any(isinstance(handler.formatter, JsonLines) for handler in root.handlers):
         handler = logging.StreamHandler()
         handler.setFormatter(JsonLines())

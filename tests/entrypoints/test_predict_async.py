@@ -155,6 +155,7 @@ def test_the_result_is_what_post_predict_answers(stage: Stage, asked: str) -> No
     assert result["probabilities"] == {k: told["forecast"][k] for k in ("home", "draw", "away")}
     assert result["probabilities"] == row.forecast.probabilities._asdict()
     assert (row.forecast.cause, told["task_id"]) == (Cause.REQUESTED, status["task_id"])
+    assert row.recorded_at == row.forecast.as_of
 
 
 @pytest.mark.parametrize(

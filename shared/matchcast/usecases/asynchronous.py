@@ -74,12 +74,12 @@ class Forecasting:
 
     Attributes:
         service: on whose behalf; also the consumer in the inbox.
-        forecast: makes one, of the id of a known fixture or of a pairing.
+        forecast: makes one at an instant, of the id of a known fixture or of a pairing.
         problem_of: an error as events and tasks tell it.
     """
 
     service: str
-    forecast: Callable[[int | Pairing], Made]
+    forecast: Callable[[int | Pairing, datetime], Made]
     ledger: Ledger
     tasks: Tasks
     inbox: Inbox
@@ -97,7 +97,7 @@ class Forecasting:
         """
         asked = payload_of(event, PredictionRequested)
         try:
-            made = self.forecast(_asked(asked))
+            made = self.forecast(_asked(asked), now)
         except Unavailable:
             raise
         except MatchcastError as error:
