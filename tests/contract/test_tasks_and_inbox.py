@@ -139,6 +139,22 @@ def test_a_failed_task_can_be_opened_again(database: Database) -> None:
     assert tasks.find("t1") == task()
 
 
+def test_whoever_finishes_a_task_waits_for_it_to_be_opened_again(database: Database) -> None:
+    tasks = SqlTasks(database)
+    tasks.add(task())
+    tasks.finish("t1", NOW, problem={"detail": "no"})
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing():
+            assert tasks.reopen("t1", NOW)
+            finished = pool.submit(tasks.finish, "t1", NOW, result={"p": 0.1})
+            with pytest.raises(TimeoutError):
+                finished.result(0.3)
+        assert finished.result(20)
+    found = tasks.find("t1")
+    assert found is not None
+    assert (found.state, found.result, found.problem) == (TaskState.SUCCESS, {"p": 0.1}, None)
+
+
 def test_an_unknown_or_removed_task_changes_nothing(database: Database) -> None:
     tasks = SqlTasks(database)
     tasks.add(task())

@@ -15,6 +15,7 @@ from matchcast.ports.events import Task, TaskState
 _IT: Final = update(tasks).where(tasks.c.task_id == bindparam("of_task"))
 _OPEN: Final = _IT.where(tasks.c.state.in_((TaskState.PENDING.value, TaskState.RUNNING.value)))
 _FAILED: Final = _IT.where(tasks.c.state == TaskState.FAILURE.value)
+_LOCK: Final = select(tasks.c.task_id).where(tasks.c.task_id == bindparam("of_task")).with_for_update()
 _ADD_TO_SQLITE: Final = sqlite_insert(tasks).on_conflict_do_nothing()
 _ADD_TO_POSTGRESQL: Final = postgresql_insert(tasks).on_conflict_do_nothing()
 
@@ -57,5 +58,13 @@ class SqlTasks:
         return self._change(_FAILED, task_id, state=TaskState.PENDING.value, updated_at=now, problem=None)
 
     def _change(self, those: Update, task_id: str, **values: Any) -> bool:
+        """Whether the task was in one of those states; a change that another transaction is about to make is waited for."""
+        row = {"of_task": task_id, **values}
         with self._database.writing() as connection:
-            return connection.execute(those, {"of_task": task_id, **values}).rowcount == 1
+            if connection.execute(those, row).rowcount == 1:
+                return True
+            if self._database.is_sqlite:
+                return False
+            # PostgreSQL passes over a row whose last committed state is another, whoever holds it
+            connection.execute(_LOCK, {"of_task": task_id})
+            return connection.execute(those, row).rowcount == 1
