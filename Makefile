@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv),$(OWN_UV))
 RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 
-.PHONY: help demo stop up test check bench bench-quality sync services clean
+.PHONY: help demo stop up test check bench bench-quality sync services image images deploy clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,8 +19,9 @@ $(OWN_UV):
 sync: $(filter $(OWN_UV),$(UV)) ## install the locked environment into .venv
 	@$(UV) sync --quiet --locked
 
-services: ## install the services that the tests start (PostgreSQL by apt, MinIO built once with Go)
+services: ## install the services that the tests start, and what renders and checks the manifests
 	@tests/services/install.sh
+	@knative/install-tools.sh
 
 demo: sync ## real matches in, forecasts served on http://localhost:8080 (DEMO_UNTIL=2025-04-01, PORT=8080)
 	@$(RUN) matchcast demo --until $(or $(DEMO_UNTIL),2025-04-01) --port $(or $(PORT),8080)
@@ -47,6 +48,16 @@ bench: sync services ## measure, side by side in one run
 bench-quality: $(filter $(OWN_UV),$(UV)) ## our forecasts beside penaltyblog's and the close (QUALITY="--ours FILE.csv --from 2023-07-01")
 	@$(UV) sync --quiet --locked --group peers
 	@$(RUN) python -m tests.measure.measure_quality $(QUALITY)
+
+image: ## build one image with podman or docker (FUNCTION=lookup, or retrain; TAG=…; BASE=local without a registry)
+	@functions/build-image.sh $(or $(FUNCTION),$(error FUNCTION=lookup, for example)) $(TAG)
+
+images: ## build every image
+	@set -e; for main in functions/*/main.py; do functions/build-image.sh $$(basename $$(dirname $$main)); done; functions/build-image.sh retrain
+
+deploy: sync ## bring an overlay onto kubectl's current cluster (OVERLAY=production IMAGES=images.txt)
+	@knative/install-tools.sh
+	@$(RUN) python -m knative.deploy --overlay $(or $(OVERLAY),local-cluster) $(if $(IMAGES),--images $(IMAGES))
 
 clean: ## remove what the demo stored and what the pipeline put out; your own database stays
 	@if [ -x .venv/bin/matchcast ]; then $(RUN) matchcast stop; fi
