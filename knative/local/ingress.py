@@ -57,7 +57,7 @@ class Ingress:
         try:
             await self._broker.publish(message)
         except Unavailable as error:
-            _LOG.warning("%s was not taken: %s", message.name, error)
+            _LOG.info("%s was not taken: %s", message.name, error)
             return 500, str(error).encode()
         return 202, b""
 

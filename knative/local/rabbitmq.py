@@ -23,6 +23,9 @@ from matchcast.errors import Unavailable
 
 PREFETCH: Final = 100
 CONFIRM_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+SETUP_SECONDS: Final = 20.0
+"""A node that is starting may take connections and not answer."""
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 BROKEN: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 """What a connection or channel that is gone, or a refusal, raises."""
@@ -107,52 +110,60 @@ class RabbitmqBroker:
         failures = 0
         while not self._closed.is_set():
             try:
-                async with await aio_pika.connect(self._url, timeout=CONFIRM_SECONDS) as connection:
-                    await self._serve(connection)
-                    failures = 0
+                async with asyncio.timeout(SETUP_SECONDS) as patience:
+                    async with await aio_pika.connect(self._url) as connection:
+                        lost = await self._settle_in(connection)
+                        patience.reschedule(None)
+                        failures = 0
+                        await _either(lost, self._closed)
+                        await self._leave()
             except BROKEN as error:
+                _LOG.debug("broker %s: %s %s", self._names.broker, type(error).__name__, error)
+            finally:
+                await self._leave()
+            if not self._closed.is_set():
+                if not failures:
+                    _LOG.warning("broker %s: RabbitMQ is away", self._names.broker)
+                self._first_try.set()
                 pause = RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)]
                 failures += 1
-                _LOG.warning("broker %s: RabbitMQ is away (%s %s)", self._names.broker, type(error).__name__, error)
-                self._first_try.set()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closed.wait(), pause)
-            finally:
-                self._exchange = None
-                self._dead_exchanges = {}
 
-    async def _serve(self, connection: AbstractConnection) -> None:
-        """Publish and consume until the connection breaks or the broker is stopped."""
+    async def _settle_in(self, connection: AbstractConnection) -> asyncio.Event:
+        """Declare, consume, and take events; the event tells that something of it is lost."""
         publishing = await connection.channel(publisher_confirms=True)
         exchange, dead_exchanges = await self._names.declare(publishing, self._subscriptions)
-        consumers = []
-        for to in self._subscriptions:
-            consumers.append(_Consumer(self._names.queue(to.name), to, dispatch, self._courier, self._onward))
-            if to.dead_letters is not None:
-                queue = self._names.dead_queue(to.name)
-                consumers.append(_Consumer(queue, to, dispatch_dead, self._courier, self._onward))
         lost = asyncio.Event()
         connection.close_callbacks.add(lambda *_: lost.set())
         publishing.close_callbacks.add(lambda *_: lost.set())
-        self._exchange, self._dead_exchanges, self._consumers = exchange, dead_exchanges, consumers
-        waits: list[asyncio.Task[object]] = []
-        try:
-            for consumer in consumers:
+        self._exchange, self._dead_exchanges = exchange, dead_exchanges
+        for to in self._subscriptions:
+            queues = [(self._names.queue(to.name), dispatch)]
+            if to.dead_letters is not None:
+                queues.append((self._names.dead_queue(to.name), dispatch_dead))
+            for queue, handle in queues:
                 channel = await connection.channel(publisher_confirms=False)
                 channel.close_callbacks.add(lambda *_: lost.set())
+                consumer = _Consumer(queue, to, handle, self._courier, self._onward)
+                self._consumers.append(consumer)
                 await consumer.start(channel)
-            _LOG.info("broker %s: connected to RabbitMQ", self._names.broker)
-            self._first_try.set()
-            waits = [asyncio.create_task(lost.wait()), asyncio.create_task(self._closed.wait())]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._exchange, self._dead_exchanges, self._consumers = None, {}, []
-            for wait in waits:
-                wait.cancel()
-            for consumer in consumers:
-                await consumer.abandon()
-        if not self._closed.is_set():
-            raise ConnectionError("the connection was closed")
+        _LOG.info("broker %s: connected to RabbitMQ", self._names.broker)
+        self._first_try.set()
+        return lost
+
+    async def _leave(self) -> None:
+        """Take no events, and leave to RabbitMQ what is not acknowledged."""
+        self._exchange, self._dead_exchanges = None, {}
+        consumers, self._consumers = self._consumers, []
+        await asyncio.gather(*(consumer.abandon() for consumer in consumers))
+
+
+async def _either(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 class _Consumer:
@@ -195,7 +206,8 @@ class _Consumer:
         await asyncio.gather(*self._workers, return_exceptions=True)
         if self._channel is not None:
             with suppress(*BROKEN):
-                await self._channel.close()
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._channel.close()
 
     async def _work(self) -> None:
         while True:

@@ -122,6 +122,7 @@ class Running:
     """A broker that runs."""
 
     url: str
+    subscriber_url: str
     broker: MemoryBroker | RabbitmqBroker
     names: BrokerNames
     subscriber: Subscriber
@@ -186,7 +187,7 @@ async def running(
     await broker.start()
     async with aiohttp.ClientSession() as http:
         try:
-            yield Running(ingress_url, broker, names, subscriber, letters, http, courier)
+            yield Running(ingress_url, subscriber_url, broker, names, subscriber, letters, http, courier)
         finally:
             courier.stopping.set()
             await broker.close()

@@ -1,14 +1,27 @@
 #!/usr/bin/env bash
-# Install the services that tests start as private instances, where they are missing.
+# Install the services that tests start as private instances, where they are missing, and what images are built with.
 set -euo pipefail
 missing=()
+need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
+need redis-server redis-server
+need podman podman
+need crun crun
+need debootstrap debootstrap
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "The tests start private instances of: ${missing[*]}. Install them (Debian: apt-get install ${missing[*]}) and run again." >&2
+    echo "The tests need: ${missing[*]}. Install them (Debian: apt-get install ${missing[*]}) and run again." >&2
     exit 1
   fi
   export DEBIAN_FRONTEND=noninteractive
+  # packages of servers start them system-wide; the tests start their own
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  fi
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
