@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -138,7 +139,9 @@ def _serve(base: str, port: int) -> None:
     Raises:
         Unavailable: the port is taken, or the server does not become ready.
     """
+    from commands.environment import cache_directory
     from matchcast.adapters.git_revision import git_revision
+    from matchcast.adapters.sources.demo import WHEEL
     from matchcast.errors import Unavailable
 
     wanted = {"port": port, "database": os.environ["MATCHCAST_DATABASE_URL"], "code": git_revision()}
@@ -151,9 +154,14 @@ def _serve(base: str, port: int) -> None:
         raise Unavailable(
             f"port {port} is taken by another program: give another one, e.g. `make demo PORT={port + 1}`"
         )
+    functions = {
+        "MATCHCAST_DEMO_WHEEL": str(cache_directory() / WHEEL),
+        "MATCHCAST_HOOK_TOKEN": secrets.token_urlsafe(32),
+    }
     with LOG_FILE.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "knative.local", "--port", str(port)],
+            env={**os.environ, **functions},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -219,6 +227,7 @@ def _table(fixtures: list[dict[str, Any]]) -> Any:
 
 def _show_commands(console: "Console", base: str, key: str, item: dict[str, Any]) -> None:
     fixture = item["fixture"]
+    day = fixture["kickoff_at"][:10]
     body = json.dumps(
         {
             "home_team": fixture["home_team"]["name"],
@@ -234,6 +243,10 @@ def _show_commands(console: "Console", base: str, key: str, item: dict[str, Any]
     for command in (
         f"curl -s {base}/predict/{fixture['match_id']} -H 'X-API-Key: {key}'",
         f"curl -s {base}/predict/ -H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{body}'",
+        f"curl -s {base}/predict/async/ -H 'X-API-Key: {key}' -H 'Content-Type: application/json' "
+        f"-d '{{\"match_id\": {fixture['match_id']}}}'",
+        f"curl -s {base}/scrape -H 'X-API-Key: {key}' -H 'Content-Type: application/json' "
+        f'-d \'{{"source": "demo", "from": "{day}", "to": "{day}"}}\'',
         f"curl -s '{base}/matches/?tournament={fixture['tournament']}&status=upcoming&limit=3'",
     ):
         typer.echo(command + "\n")

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,33 @@ def answers(printed: str, clone: Path) -> list[Any]:
     return [json.loads(run("bash", "-c", command, cwd=clone).stdout) for command in commands]
 
 
+def ended(accepted: dict[str, Any], printed: str, clone: Path) -> dict[str, Any]:
+    """A task in its final state."""
+    base, key = re.findall(r"curl -s (http://localhost:\d+)\S* -H '(X-API-Key: \S+)'", printed)[0]
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        task: dict[str, Any] = json.loads(run("curl", "-s", base + accepted["status_url"], "-H", key, cwd=clone).stdout)
+        if task["status"] in ("success", "failure"):
+            return task
+        time.sleep(0.1)
+    raise AssertionError(f"{accepted} has no end")
+
+
 def test_the_printed_commands_work_as_printed(printed: str, clone: Path) -> None:
-    """The same fixture from the batch and on request, with the same chances; and the list starts with it."""
-    batch, requested, listed = answers(printed, clone)
+    """The same fixture from the batch and on request, with the same chances; and the list starts with it.
+
+    What is asked for later is done soon, and a scrape of a day that is loaded changes nothing.
+    """
+    batch, requested, later, scrape, listed = answers(printed, clone)
     assert batch["probabilities"] == requested["probabilities"]
     assert sum(batch["probabilities"].values()) == pytest.approx(1.0)
     assert requested["ledger"] == "written"
     assert [match["status"] for match in listed["items"]] == ["upcoming"] * 3
     assert listed["items"][0]["kickoff_at"] >= "2025-04-01"
+    made, scraped = (ended(task, printed, clone) for task in (later, scrape))
+    assert made["result"]["probabilities"] == batch["probabilities"]
+    assert scraped["result"]["matches"]["unchanged"] > 0
+    assert scraped["result"]["matches"]["inserted"] == scraped["result"]["matches"]["updated"] == 0
 
 
 def test_ten_fixtures_are_shown(printed: str) -> None:
