@@ -1,6 +1,7 @@
 """A Service's address while its function is a process: requests are held until it is ready and passed on."""
 
 import logging
+import uuid
 from typing import Final
 
 import aiohttp
@@ -15,6 +16,7 @@ from matchcast.web.problems import problem
 LARGEST_REQUEST: Final = 1024 * 1024
 _CHUNK: Final = 64 * 1024
 _TRIES: Final = 3
+_SAFE: Final = frozenset({"GET", "HEAD"})
 _HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )
@@ -36,22 +38,21 @@ class Activator:
             return
         body = await read_body(receive, LARGEST_REQUEST)
         if body is None:
-            await problem(scope, 413, f"body: is larger than {LARGEST_REQUEST} bytes; send a smaller one")(
-                scope, receive, send
-            )
+            words = f"body: is larger than {LARGEST_REQUEST} bytes; send a smaller one"
+            await refuse(scope, receive, send, 413, words)
             return
         try:
             for _ in range(_TRIES):
                 if await self._pass_on(scope, body, send):
                     return
-            await self._fail(scope, receive, send, f"{self._process.name} does not listen")
+            await refuse(scope, receive, send, 503, f"{self._process.name} does not listen")
         except Unavailable as error:
-            await self._fail(scope, receive, send, str(error))
+            await refuse(scope, receive, send, 503, str(error))
         except _Broken as error:
-            await self._fail(scope, receive, send, str(error), 502)
+            await refuse(scope, receive, send, 502, str(error))
 
     async def _pass_on(self, scope: Scope, body: bytes, send: Send) -> bool:
-        """False if the process was gone before anything was sent."""
+        """False if the process is gone and the request may be sent to the next one."""
         async with self._process.instance() as instance:
             path = scope.get("raw_path") or scope["path"].encode()
             query = b"?" + scope["query_string"] if scope["query_string"] else b""
@@ -80,10 +81,18 @@ class Activator:
             except (aiohttp.ClientError, OSError, RuntimeError) as error:
                 if begun:
                     raise
+                if scope["method"] in _SAFE:
+                    await self._process.unreachable(instance)
+                    return False
                 raise _Broken(f"{self._process.name} ended before it answered ({error}); try again") from error
 
-    async def _fail(self, scope: Scope, receive: Receive, send: Send, words: str, status: int = 503) -> None:
-        await problem(scope, status, words, headers={"Retry-After": "1"})(scope, receive, send)
+
+async def refuse(scope: Scope, receive: Receive, send: Send, status: int, words: str) -> None:
+    """Answer for a function that does not."""
+    request_id = uuid.uuid4().hex
+    scope.setdefault("state", {})["request_id"] = request_id
+    headers = {"X-Request-ID": request_id, "Retry-After": "1"}
+    await problem(scope, status, words, headers=headers)(scope, receive, send)
 
 
 class _Broken(Exception):

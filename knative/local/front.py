@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from knative.local.activator import refuse
 from knative.local.ping import Pinger
 from knative.local.processes import FunctionProcess
 from knative.local.routing import Routes
@@ -43,7 +44,7 @@ class NotRun:
         self._reason = reason
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await problem(scope, 503, self._reason)(scope, receive, send)
+        await refuse(scope, receive, send, 503, self._reason)
 
 
 class Front:

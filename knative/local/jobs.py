@@ -106,7 +106,7 @@ class JobSinks:
 
     async def stop(self) -> None:
         """End the commands that run."""
-        ending = dict(self._running)
+        ending = {process: task for process, task in self._running.items() if process.returncode is None}
         for process in ending:
             process.terminate()
         if ending:

@@ -70,6 +70,7 @@ def local(standing: House) -> Iterator[httpx.Client]:
     """Every function on one port."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         point_environment_to(standing, monkeypatch)
+        monkeypatch.setenv("MATCHCAST_HOOK_TOKEN", "one-word-of-many-letters")
         application = local_runtime(read_manifests())
     with served(application, standing.key("predict")) as client:
         yield client

@@ -1,5 +1,6 @@
 """The manifests on one machine."""
 
+import importlib
 import json
 import os
 import re
@@ -18,8 +19,6 @@ import httpx
 import pytest
 import yaml
 
-from functions.lookup.main import app as lookup_app
-from functions.predict_sync.main import app as predict_sync_app
 from knative.local.manifests import BASE, read_manifests
 from knative.local.routing import Routes
 from knative.local.runtime import local_runtime
@@ -38,7 +37,12 @@ def routes() -> Routes:
 
 def functions(furnished: House) -> dict[str, Any]:
     """What each Service's function documents, but for health: (method, path)."""
-    apps = {"predict-sync": predict_sync_app(), "lookup": lookup_app()}
+    needs = dict.fromkeys(("K_SINK", "MATCHCAST_INGEST_BROKER_URL", "MATCHCAST_INFERENCE_BROKER_URL"), "http://broker")
+    environment = {**furnished.environment, **needs, "MATCHCAST_HOOK_TOKEN": "one-word-of-many-letters"}
+    apps = {
+        service.metadata.name: importlib.import_module(f"functions.{service.function}.main").app(environment)
+        for service in read_manifests().services
+    }
     return {
         name: {
             (m.upper(), p) for p, operations in app.openapi()["paths"].items() if p not in HEALTH for m in operations
@@ -64,7 +68,8 @@ def test_every_route_of_the_manifest_is_in_a_function(furnished: House) -> None:
         answered = [
             path
             for method, path in documented[route.service]
-            if method == route.method and (route.takes_path(sample(path)) or route.path == path.rstrip("/"))
+            if method == route.method
+            and (route.takes_path(sample(path)) or route.path.rstrip("/") == sample(path).rstrip("/"))
         ]
         assert answered, route
 
@@ -161,6 +166,18 @@ def test_one_document_describes_exactly_the_routes(local: httpx.Client, furnishe
         ("routes.yaml", "name: lookup\n          port>name: nobody\n          port", "there is no Service nobody"),
         ("routes.yaml", "PathPrefix>Regex", "routes.yaml"),
         ("kustomization.yaml", "lookup.yaml>absent.yaml", "absent.yaml: cannot be read"),
+        ("triggers.yaml", "retry: 5>retyr: 5", "triggers.yaml: Trigger scrape-requested: spec.delivery.retyr"),
+        ("triggers.yaml", "PT1S>1s", "spec.delivery.backoffDelay: '1s' is no ISO 8601 duration"),
+        ("triggers.yaml", "timeout: PT285S>timeout: later", "spec.delivery.timeout"),
+        ("triggers.yaml", "attributes:>cesql:", "spec.filter.cesql"),
+        ("triggers.yaml", "  broker: ingest>  broker: other", "Trigger scrape-requested: there is no Broker other"),
+        ("triggers.yaml", 'parallelism: "4">parallelism: "0"', "parallelism is 0; give a number from 1 to 1000"),
+        ("triggers.yaml", "name: deadletter>name: nobody", "there is no Service nobody"),
+        ("brokers.yaml", "class: RabbitMQBroker>class: Kafka", "only RabbitMQBroker runs here"),
+        ("sources.yaml", "name: inference>name: nowhere", "PingSource drift-daily: there is no Broker nowhere"),
+        ("sources.yaml", 'data: "{}">daat: "{}"', "PingSource drift-daily: spec.daat"),
+        ("sink-bindings.yaml", "name: ingest>name: nowhere", "SinkBinding scrape: there is no Broker nowhere"),
+        ("scrape.yaml", "containers:>containres:", "scrape.yaml: Service scrape: spec.template.spec.containers"),
         ("kustomization.yaml", "resources:>resources: {", "kustomization.yaml: cannot be read"),
     ],
 )
@@ -170,10 +187,36 @@ def test_a_manifest_that_is_not_right_is_named(tmp_path: Path, name: str, change
     old, new = change.split(">")
     text = (tmp_path / name).read_text()
     assert old in text
-    (tmp_path / name).write_text(text.replace(old, new))
+    (tmp_path / name).write_text(text.replace(old, new, 1))
     with pytest.raises(BadInput, match=words):
         for service in read_manifests(tmp_path).services:
             assert service.function
+
+
+def test_a_function_whose_secret_is_missing_does_not_run_and_says_so_while_the_others_do(
+    furnished: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MATCHCAST_HOOK_TOKEN", raising=False)
+    with served(local_runtime(read_manifests())) as client:
+        assert_problem(client.post("/hooks/minio"), 503, None, "reload does not run: the environment is not right")
+        assert client.get("/matches").status_code == 200
+
+
+def test_what_only_this_machine_may_ask_tells_addresses_and_sends_pings(furnished: House) -> None:
+    with served(local_runtime(read_manifests())) as client:
+        told = client.get("/_local").json()
+        assert told["pingsources"] == ["drift-daily", "odds"]
+        for name in ("lookup", "inference-broker-ingress"):
+            url = told["addresses"][f"http://{name}.matchcast.svc.cluster.local"]
+            assert httpx.get(url).status_code in (404, 405)
+        assert client.post("/_local/pingsources/odds").status_code == 202
+        assert_problem(client.post("/_local/pingsources/other"), 404, None, "there are drift-daily, odds")
+
+
+@pytest.mark.parametrize("broker", ["redis://localhost", "rabbitmq"])
+def test_a_broker_that_is_none_is_named(here: House, broker: str) -> None:
+    with pytest.raises(BadInput, match=f"--broker {broker}: give memory or an amqp:// URL"):
+        local_runtime(read_manifests(), broker=broker)
 
 
 @contextmanager
@@ -214,6 +257,29 @@ def test_each_entry_point_runs_and_stops_on_sigterm(furnished: House, command: t
         assert client.get("/livez").json()["status"] == "alive"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_function_outlives_the_runtime(furnished: House, how: signal.Signals) -> None:
+    """With --processes a function starts on its first request and ends with the runtime, however that ends."""
+    with running(furnished.environment, "knative.local", "--port", "{port}", "--processes") as (process, client):
+        assert {p["state"] for p in client.get("/_local").json()["processes"].values()} == {"stopped"}
+        assert client.get("/matches").status_code == 200
+        lookup = client.get("/_local").json()["processes"]["lookup"]
+        assert lookup["state"] == "ready"
+        process.send_signal(how)
+        assert process.wait(60) in (0, -how)
+    deadline = time.monotonic() + 20
+    while _runs(lookup["pid"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return b"functions" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def test_sigterm_lets_requests_in_flight_finish(furnished: House) -> None:
