@@ -77,7 +77,7 @@ class FunctionProcess:
     Args:
         name: of the Service.
         command: starts it; it listens on PORT.
-        environment: all of it, but for PORT.
+        environment: all of it, but for its address.
         idle_seconds: without traffic, after which it is stopped.
         hold_seconds: how long a request waits for it to become ready.
     """
@@ -180,7 +180,7 @@ class FunctionProcess:
             port = free.getsockname()[1]
         process = await asyncio.create_subprocess_exec(
             *self._command,
-            env={**self._environment, "PORT": str(port)},
+            env={**self._environment, "PORT": str(port), "MATCHCAST_HOST": "127.0.0.1"},
             stdin=asyncio.subprocess.DEVNULL,
             cwd=PROJECT,
             start_new_session=True,  # Ctrl-C is the runtime's to handle

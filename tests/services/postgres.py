@@ -46,9 +46,7 @@ def private_postgres(fsync: bool = False) -> Iterator[Postgres]:
         prefix = ["runuser", "-u", "postgres", "--"]
     data = folder / "data"
     port = _free_port()
-    options = (
-        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync={'on' if fsync else 'off'}"
-    )
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync={'on' if fsync else 'off'}"
     control = [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log")]
     server = Postgres(f"postgresql://app@127.0.0.1:{port}", control, options)
     try:

@@ -170,19 +170,20 @@ class Observed:
             _LOG.log(level, "request", extra={**about, "milliseconds": round(seconds * 1000, 3)})
 
 
-def serve(application: str | ASGIApp, *, port: int | None = None, host: str = "0.0.0.0") -> None:
+def serve(application: str | ASGIApp, *, port: int | None = None, host: str | None = None) -> None:
     """Serve until SIGTERM, then let requests in flight finish.
 
     Args:
         application: an application, or a factory as `module:name`.
         port: by default PORT, or 8080.
+        host: address to listen on; by default MATCHCAST_HOST, or all.
     """
     import uvicorn
 
     uvicorn.run(
         application,
         factory=isinstance(application, str),
-        host=host,
+        host=os.environ.get("MATCHCAST_HOST", "0.0.0.0") if host is None else host,
         port=int(os.environ.get("PORT", "8080")) if port is None else port,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=DRAIN,
