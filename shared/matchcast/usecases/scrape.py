@@ -148,7 +148,7 @@ class _Scrape:
         if before is not None:
             return before.reply
         if not self.given.tasks.start(self.task_id, self.now):
-            raise self._ended()
+            return self._reply_of_another_delivery()
         effect: Effect
         try:
             _check(self.source, self.window, self.given.feeds)
@@ -158,6 +158,17 @@ class _Scrape:
         except MatchcastError as error:
             effect = partial(self._fail, self.given.problem_of(error))
         return self.given.inbox.once(_SERVICE, self.event, self.now, effect)
+
+    def _reply_of_another_delivery(self) -> Event | None:
+        """The reply of one that came to its end since `run` looked, whose own answer may be lost.
+
+        Raises:
+            TaskEnded: there was none.
+        """
+        before = self.given.inbox.handled(_SERVICE, self.event)
+        if before is None:
+            raise self._ended()
+        return before.reply
 
     def _read(self) -> Sequence[ParsedFile]:
         """The window's matches. What the source answered is kept before anyone looks into it."""
