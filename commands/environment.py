@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matchcast.ports import ObjectStore
     from matchcast.settings import Settings
 
 
@@ -13,9 +14,12 @@ def database_url() -> str:
     return _settings().database_url
 
 
-def objects_url() -> str:
-    """`MATCHCAST_OBJECTS_URL`, else the default of the settings."""
-    return _settings().objects_url
+def objects() -> "ObjectStore":
+    """The store at `MATCHCAST_OBJECTS_URL`, else at the default of the settings."""
+    from matchcast.adapters.objects import objects_at
+
+    settings = _settings()
+    return objects_at(settings.objects_url, settings.s3)
 
 
 def cache_directory() -> Path:

@@ -6,7 +6,6 @@ import typer
 
 if TYPE_CHECKING:
     from matchcast.adapters.registry import MlflowRegistry
-    from matchcast.ports import ObjectStore
 
 _THEN: Final = "the forecasts served are still those of the model before: run `dvc repro -s -f batch_inference`"
 
@@ -16,9 +15,10 @@ def models() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from commands.environment import objects
     from pipeline.promotion import pointed_at
 
-    serving = pointed_at(_objects())
+    serving = pointed_at(objects())
     table = Table("version", "bundle", "registered", "window", "gate", "aliases", "serving")
     for version in _registry().versions():
         table.add_row(
@@ -39,19 +39,21 @@ def promote(
     ],
 ) -> None:
     """Make a registered model the champion."""
+    from commands.environment import objects
     from matchcast.adapters.clock import utc_now
     from pipeline.promotion import promote as run
 
-    promoted = run(_registry(), _objects(), version, utc_now())
+    promoted = run(_registry(), objects(), version, utc_now())
     typer.echo(f"champion: version {promoted.number}, bundle {promoted.bundle}; {_THEN}")
 
 
 def rollback() -> None:
     """Make the champion before this one the champion again."""
+    from commands.environment import objects
     from matchcast.adapters.clock import utc_now
     from pipeline.promotion import rollback as run
 
-    before = run(_registry(), _objects(), utc_now())
+    before = run(_registry(), objects(), utc_now())
     typer.echo(f"champion again: version {before.number}, bundle {before.bundle}; {_THEN}")
 
 
@@ -61,10 +63,3 @@ def _registry() -> "MlflowRegistry":
 
     names = read_params().registry
     return MlflowRegistry(tracking_uri(), names.experiment, names.model)
-
-
-def _objects() -> "ObjectStore":
-    from commands.environment import objects_url
-    from matchcast.adapters.objects_folder import objects_at
-
-    return objects_at(objects_url())

@@ -90,10 +90,9 @@ def _told(replayed: "Replayed") -> str:
 @contextmanager
 def _replayer() -> "Iterator[Replayer]":
     """Over the ledger and the object store that the environment names; the copy of a snapshot has no name once it is read."""
-    from commands.environment import database_url, objects_url
+    from commands.environment import database_url, objects
     from matchcast.adapters.database.engine import Database
     from matchcast.adapters.database.ledger import SqlLedger
-    from matchcast.adapters.objects_folder import objects_at
     from matchcast.adapters.snapshot_file import open_snapshot
     from matchcast.adapters.snapshot_state import read_state
     from matchcast.usecases.replay import RecordedState, Replayer
@@ -108,4 +107,4 @@ def _replayer() -> "Iterator[Replayer]":
             file.unlink()  # what is open goes on without its name; a whole ledger would fill the disk
             return RecordedState(snapshot, state)
 
-        yield Replayer(SqlLedger(Database(database_url())), objects_at(objects_url()), open_state)
+        yield Replayer(SqlLedger(Database(database_url())), objects(), open_state)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
-from matchcast.adapters.objects_folder import objects_at
+from matchcast.adapters.objects import objects_at
 from matchcast.adapters.snapshot_writer import SnapshotWriter
 from matchcast.domain.forecast import Cause, Forecast
 from matchcast.errors import BundleBroken, Unavailable
@@ -28,7 +28,7 @@ from pipeline.stage import code_revision, environment, now, run_stage, say
 def main() -> None:
     """Read data/interim and the champion, write data/predictions, the ledger and the published snapshot."""
     settings = environment()
-    objects = objects_at(settings.objects_url)
+    objects = objects_at(settings.objects_url, settings.s3)
     bundle = champion_or_none(objects)
     if bundle is None:
         say("no champion yet, so nothing is forecast; data/promotion/gate.json says why the candidate was refused")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from matchcast.adapters.objects_folder import objects_at
+from matchcast.adapters.objects import objects_at
 from matchcast.adapters.registry import MlflowRegistry, RegisteredVersion, tracking_uri
 from matchcast.errors import BundleBroken, NotFound
 from matchcast.features.contract import FeatureContract
@@ -49,7 +49,7 @@ def main() -> None:
     )
     at = now(settings)
     if answer.passed:
-        champion = promote(registry, objects_at(settings.objects_url), str(candidate.number), at)
+        champion = promote(registry, objects_at(settings.objects_url, settings.s3), str(candidate.number), at)
     elif answer.challenges:
         registry.set_challenger(candidate)
     write_json(GATE, answer.to_json())

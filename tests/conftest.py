@@ -10,6 +10,7 @@ import pytest
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.migrate import migrate
+from tests.services.minio import Minio, private_minio
 from tests.services.postgres import private_postgres
 from tests.services.rabbitmq import Rabbitmq, private_rabbitmq
 
@@ -26,6 +27,13 @@ def rabbitmq() -> Iterator[Rabbitmq]:
     """A RabbitMQ node of this session."""
     with private_rabbitmq() as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def minio() -> Iterator[Minio]:
+    """A MinIO server of this session."""
+    with private_minio() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,34 @@
 """What each function needs from the environment, checked when it starts."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FilePath, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
+from matchcast.adapters.objects import S3Access
 from matchcast.errors import BadInput
 
 PREFIX: Final = "MATCHCAST_"
+_BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^/?#]+)*/?")
 
 
-def _folder_url(value: str) -> str:
-    if "://" in value and not value.startswith("file:///"):
-        raise ValueError("only a folder path or a file:/// URL is supported")
+def _objects_url(value: str) -> str:
+    if "://" in value and not value.startswith("file:///") and not _BUCKET.fullmatch(value):
+        raise ValueError("only a folder path, a file:/// URL or s3://bucket[/prefix] is supported")
     return value
 
 
@@ -30,10 +44,15 @@ def _http_url(value: str) -> str:
     return value
 
 
+K = TypeVar("K", str | None, SecretStr | None)
+
+
 class Settings(BaseModel):
     """What every serving function reads; a field `x` is the variable MATCHCAST_X, unless it has an alias.
 
     Attributes:
+        objects_url: a folder, or a bucket; for a bucket, the aws_ ones say how to reach it, as for any S3 client.
+        aws_endpoint_url: of MinIO; none for Amazon's.
         cache_dir: where copies of objects are kept; on a read-only file system, a writable mount.
         clock_starts_at: the process's clock starts there and runs on, for demos on past matches.
         code_revision: recorded with each forecast; by default git's, where this runs from a checkout.
@@ -44,13 +63,38 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "sqlite:///var/matchcast.db", examples=["sqlite:///var/matchcast.db", "postgresql://user@host/matchcast"]
     )
-    objects_url: Annotated[str, AfterValidator(_folder_url)] = Field(
-        "var/objects", min_length=1, examples=["var/objects", "file:///srv/matchcast/objects"]
+    objects_url: Annotated[str, AfterValidator(_objects_url)] = Field(
+        "var/objects", min_length=1, examples=["var/objects", "file:///srv/matchcast/objects", "s3://matchcast"]
     )
+    aws_endpoint_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        None, alias="AWS_ENDPOINT_URL", examples=["http://minio.minio.svc.cluster.local:9000"]
+    )
+    aws_access_key_id: str | None = Field(
+        None, alias="AWS_ACCESS_KEY_ID", validate_default=True, examples=["matchcast"]
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        None, alias="AWS_SECRET_ACCESS_KEY", validate_default=True, examples=["the key that belongs to the id"]
+    )
+    aws_default_region: str = Field("us-east-1", alias="AWS_DEFAULT_REGION", examples=["eu-central-1"])
     cache_dir: Path = Field(Path("var/cache"), examples=["var/cache"])
     clock_starts_at: AwareDatetime | None = Field(None, examples=["2025-03-01T09:00:00Z"])
     code_revision: str | None = Field(None, min_length=1, examples=["3f2a9c1"])
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field("INFO", examples=["INFO"])
+
+    @field_validator("aws_access_key_id", "aws_secret_access_key")
+    @classmethod
+    def _given_for_a_bucket(cls, value: K, info: ValidationInfo) -> K:
+        if value is None and info.data.get("objects_url", "").startswith("s3://"):
+            raise ValueError("is missing, and MATCHCAST_OBJECTS_URL is a bucket")
+        return value
+
+    @property
+    def s3(self) -> S3Access | None:
+        """How the bucket is reached; None without keys."""
+        if self.aws_access_key_id is None or self.aws_secret_access_key is None:
+            return None
+        secret = self.aws_secret_access_key.get_secret_value()
+        return S3Access(self.aws_endpoint_url, self.aws_access_key_id, secret, self.aws_default_region)
 
 
 class PredictSyncSettings(Settings):
@@ -158,16 +202,17 @@ def read_settings(kind: type[S], environment: Mapping[str, str]) -> S:
     Raises:
         BadInput: one message that lists every variable at fault, with an example.
     """
-    variables = {field.alias or name: variable_of(name, field) for name, field in kind.model_fields.items()}
-    given = {name: environment.get(variable, "") for name, variable in variables.items()}
+    fields = kind.model_fields
+    given = {f.alias or name: environment.get(variable_of(name, f), "") for name, f in fields.items()}
     try:
         return kind.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        examples = {field.alias or name: (field.examples or [""])[0] for name, field in kind.model_fields.items()}
+        named = {known: (name, f) for name, f in fields.items() for known in (f.alias, name) if known}
         faults = []
         for fault in error.errors():
-            name = str(fault["loc"][0])
-            faults.append(f"{variables[name]}: {_reason(fault)}; for example {examples[name]}")
+            name, field = named[str(fault["loc"][0])]
+            example = (field.examples or [""])[0]
+            faults.append(f"{variable_of(name, field)}: {_reason(fault)}; for example {example}")
         raise BadInput("the environment is not right:\n  " + "\n  ".join(faults)) from error
 
 

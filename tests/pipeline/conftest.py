@@ -4,13 +4,11 @@ Those are imported here once, so that warnings can be errors everywhere else.
 """
 
 import warnings
-from collections.abc import Iterator
 
 import pytest
 
 from tests.pipeline import league
 from tests.pipeline.project import Project, make_project
-from tests.services.minio import Minio, private_minio
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="module 'sre_", category=DeprecationWarning)
@@ -26,10 +24,3 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = make_project(tmp_path_factory.mktemp("project"), league.rows())
     made.repro()
     return made
-
-
-@pytest.fixture(scope="session")
-def minio() -> Iterator[Minio]:
-    """A MinIO server of this session."""
-    with private_minio() as server:
-        yield server

@@ -18,7 +18,7 @@ import pytest
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
-from matchcast.adapters.objects_folder import objects_at
+from matchcast.adapters.objects import objects_at
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.domain.forecast import Cause, LedgerRow
 from matchcast.features.online import read_row

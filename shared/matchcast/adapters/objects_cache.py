@@ -24,6 +24,7 @@ class CachedObjects:
         self._store = store
         self._folder = folder
         self._copies = FolderStore(folder)
+        self._etags: dict[str, str] = {}
 
     def put(self, key: str, content: bytes) -> str:
         return self._store.put(key, content)
@@ -42,11 +43,14 @@ class CachedObjects:
 
     def etag(self, key: str) -> str | None:
         try:
-            return self._store.etag(key)
+            etag = self._store.etag(key)
         except Unavailable:
             if self._copy(key) is None:
                 raise
-            return self._copies.etag(key)
+            return self._etags.get(key) or self._copies.etag(key)
+        if etag is not None:
+            self._etags[key] = etag
+        return etag
 
     def keys(self, prefix: str) -> Sequence[str]:
         return self._store.keys(prefix)

@@ -6,27 +6,35 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from matchcast.errors import BadInput, NotFound, Unavailable
 
 _UNFINISHED: Final = ".unfinished"
 """Files being written stand here; the same file system, so that a rename puts them in place."""
+_LONGEST_NAME: Final = 255
+_LONGEST_KEY: Final = 900  # S3 takes 1024, a bucket's prefix included
 
 
-def objects_at(url: str) -> "FolderStore":
-    """The store at a folder path or a `file://` URL.
+def key_segments(key: str) -> list[str]:
+    """The names that a key is made of.
 
     Raises:
-        BadInput: it is neither.
+        BadInput: it is no key that every store can hold.
     """
-    parts = urlsplit(url)
-    remedy = "MATCHCAST_OBJECTS_URL: give a folder such as var/objects or file:///srv/matchcast/objects"
-    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
-        return FolderStore(Path(unquote(parts.path)))
-    if parts.scheme or not url.strip():
-        raise BadInput(f"{remedy}; {url!r} is not supported", "objects_url")
-    return FolderStore(Path(url))
+    segments = key.split("/")
+    if (
+        not key.isprintable()
+        or "\\" in key
+        or segments[0] == _UNFINISHED
+        or any(s in ("", ".", "..") or len(s.encode()) > _LONGEST_NAME for s in segments)
+        or len(key.encode()) > _LONGEST_KEY
+    ):
+        raise BadInput(
+            f"key: {key!r} is not an object key; give printable names joined by /, none of them empty, . or .., "
+            f"each of up to {_LONGEST_NAME} bytes, together up to {_LONGEST_KEY}",
+            "key",
+        )
+    return segments
 
 
 class FolderStore:
@@ -67,12 +75,7 @@ class FolderStore:
         return sorted(k for k in found if k.startswith(prefix) and not k.startswith(f"{_UNFINISHED}/"))
 
     def _path(self, key: str) -> Path:
-        segments = key.split("/")
-        if "\\" in key or "\0" in key or segments[0] == _UNFINISHED or any(s in ("", ".", "..") for s in segments):
-            raise BadInput(
-                f"key: {key!r} is not an object key; give names joined by /, none of them empty, . or ..", "key"
-            )
-        return self._root.joinpath(*segments)
+        return self._root.joinpath(*key_segments(key))
 
     def _check_root(self) -> None:
         if not self._root.is_dir():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from matchcast.adapters.clock import clock_from
 from matchcast.adapters.git_revision import git_revision
+from matchcast.adapters.objects import objects_at
 from matchcast.adapters.objects_cache import CachedObjects
-from matchcast.adapters.objects_folder import objects_at
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
@@ -43,7 +43,7 @@ class Connections:
     @cached_property
     def store(self) -> ObjectStore:
         """The object store itself."""
-        return objects_at(self._settings.objects_url)
+        return objects_at(self._settings.objects_url, self._settings.s3)
 
     @cached_property
     def objects(self) -> CachedObjects:

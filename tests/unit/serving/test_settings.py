@@ -27,7 +27,7 @@ def test_variables_are_read() -> None:
 def test_all_faults_are_told_at_once_with_examples() -> None:
     environment = {
         "MATCHCAST_DATABASE_URL": "mysql://x",
-        "MATCHCAST_OBJECTS_URL": "s3://bucket",
+        "MATCHCAST_OBJECTS_URL": "s3://bucket?endpoint=x",
         "MATCHCAST_CLOCK_STARTS_AT": "2025-03-01T09:00:00",
         "MATCHCAST_LOG_LEVEL": "loud",
     }
@@ -36,6 +36,22 @@ def test_all_faults_are_told_at_once_with_examples() -> None:
     lines = str(caught.value).splitlines()[1:]
     assert [line.split(":")[0].strip() for line in lines] == list(environment)
     assert all("for example" in line for line in lines)
+
+
+def test_a_bucket_is_reached_as_by_any_s3_client() -> None:
+    environment = {"MATCHCAST_OBJECTS_URL": "s3://matchcast/house"}
+    with pytest.raises(BadInput) as caught:
+        read_settings(PredictSyncSettings, environment)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert f"{name}: is missing, and MATCHCAST_OBJECTS_URL is a bucket" in str(caught.value)
+    environment |= {
+        "AWS_ENDPOINT_URL": "http://minio:9000",
+        "AWS_ACCESS_KEY_ID": "matchcast",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+    }
+    settings = read_settings(PredictSyncSettings, environment)
+    assert settings.s3 == ("http://minio:9000", "matchcast", "made-up", "us-east-1")
+    assert "made-up" not in repr(settings)
 
 
 def test_a_clock_that_starts_somewhere_runs_on_from_there() -> None:
