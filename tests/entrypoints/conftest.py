@@ -1,5 +1,6 @@
 """Houses with a champion, a snapshot, matches and keys, and their functions served."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,11 @@ def local(standing: House) -> Iterator[httpx.Client]:
         application = local_runtime(read_manifests())
     with served(application, standing.key("predict")) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def evidently() -> None:
+    """Import it once, for seconds; it uses names that are on their way out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import evidently.metrics  # type: ignore[import-untyped]  # noqa: F401

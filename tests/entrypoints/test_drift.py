@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,14 +30,6 @@ from tests.entrypoints.served import assert_problem, served
 
 DUE = Event("p1", "/apis/v1/namespaces/matchcast/pingsources/drift-daily", PING, NOW, {})
 DRIFT = "/monitoring/drift"
-
-
-@pytest.fixture(scope="session")
-def evidently() -> None:
-    """Import it once, for seconds; it uses names that are on their way out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import evidently.metrics  # type: ignore[import-untyped]  # noqa: F401
 
 
 compares = pytest.mark.usefixtures("evidently")
