@@ -15,7 +15,8 @@ import yaml
 
 SERVICES: Final = "/apis/serving.knative.dev/v1/namespaces/matchcast/services"
 REVISIONS: Final = SERVICES.replace("services", "revisions")
-SECRETS: Final = {"matchcast": {"database-url": "", "hook-token": ""}, "matchcast-tls": {"tls.crt": "", "tls.key": ""}}
+KEYS: Final = ("database-url", "hook-token", "s3-access-key-id", "s3-secret-access-key")
+SECRETS: Final = {"matchcast": dict.fromkeys(KEYS, ""), "matchcast-tls": {"tls.crt": "", "tls.key": ""}}
 
 _KUBECTL: Final = """#!{python}
 import json, signal, sys, urllib.request

@@ -165,7 +165,7 @@ def test_a_canary_that_fails_under_traffic_loses_it_again(cluster: FakeCluster, 
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("secret", "lacks Secret matchcast with database-url, hook-token"),
+        ("secret", "lacks Secret matchcast with database-url, hook-token, s3-access-key-id, s3-secret-access-key"),
         ("key", "lacks key hook-token of Secret matchcast"),
         ("certificate", "lacks Secret matchcast-tls"),
         ("dry run", "the server could not find the requested resource"),
@@ -219,7 +219,9 @@ def test_input_that_is_not_right_is_named(tmp_path: Path, overlay: str, lines: s
 def test_a_local_cluster_needs_no_digests() -> None:
     plan = render("local-cluster", {})
     assert "dev.local/matchcast/lookup:dev" in plan.text
-    assert plan.secret_keys() == {"matchcast": {"database-url", "hook-token"}}
+    assert plan.secret_keys() == {
+        "matchcast": {"database-url", "hook-token", "s3-access-key-id", "s3-secret-access-key"}
+    }
 
 
 def test_every_kind_has_one_phase() -> None:
