@@ -20,7 +20,7 @@ def forecasting_with(to: Connections, service: str, telemetry: Telemetry) -> For
     """Everything that forecasting opens, from one instance's connections."""
     champion = Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects))
     forecast = forecaster(champion, to.snapshot(kernel_hash()), to.code_revision(), telemetry)
-    return Forecasting(service, forecast, to.ledger(), to.tasks(), to.inbox(), problem_data)
+    return Forecasting(service, forecast, to.ledger(), to.tasks(), to.inbox(), to.transaction, problem_data)
 
 
 def forecaster(

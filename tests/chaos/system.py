@@ -42,6 +42,11 @@ class System:
         addresses: dict[str, str] = self.client.get("/_local").json()["addresses"]
         return addresses[f"http://{name}-broker-ingress.matchcast.svc.cluster.local"]
 
+    @property
+    def runtime_id(self) -> int:
+        """Of the process that the functions' are children of."""
+        return self._runtime.pid
+
     def processes(self, function: str) -> list[int]:
         """Ids of a function's processes."""
         return [pid for pid in _descendants(self._runtime.pid) if f"functions.{function}" in _command(pid)]

@@ -14,7 +14,7 @@ from matchcast.adapters.database.inbox import SqlInbox
 from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.domain.event import Event
 from matchcast.errors import TaskEnded, Unavailable
-from matchcast.ports.events import DeadLetter, Task, TaskState
+from matchcast.ports.events import DeadLetter, Finished, Task, TaskState
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
 EVENT = Event("e1", "/matchcast/tests", "asked", NOW, {"n": [1, None, "ü"]}, None, {"a": "b"})
@@ -137,6 +137,41 @@ def test_a_failed_task_can_be_opened_again(database: Database) -> None:
     assert tasks.finish("t1", NOW, problem={"detail": "no"})
     assert tasks.reopen("t1", NOW)
     assert tasks.find("t1") == task()
+
+
+def test_several_tasks_are_held_and_finished_in_one_transaction(database: Database) -> None:
+    tasks = SqlTasks(database)
+    for name in ("t1", "t2", "over"):
+        tasks.add(task(name))
+    tasks.finish("over", NOW, result={})
+    later = NOW + timedelta(seconds=1)
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing():
+            assert tasks.hold(["t2", "over", "unknown", "t1"]) == {"t1", "t2"}
+            other = pool.submit(tasks.finish, "t1", NOW, result={"p": 0.2})
+            with pytest.raises(TimeoutError):
+                other.result(0.3)
+            tasks.finish_all([Finished("t1", result={"p": 0.1}), Finished("t2", problem={"detail": "no"})], later)
+        assert other.result(20) is False
+    first, second = tasks.find("t1"), tasks.find("t2")
+    assert first == task("t1")._replace(state=TaskState.SUCCESS, updated_at=later, result={"p": 0.1})
+    assert second == task("t2")._replace(state=TaskState.FAILURE, updated_at=later, problem={"detail": "no"})
+
+
+def test_several_events_are_recorded_with_their_replies_all_or_none(database: Database) -> None:
+    inbox = SqlInbox(database)
+    other = Event("e2", EVENT.source, "asked", NOW)
+    inbox.keep("predict-async", [(EVENT, REPLY)], NOW)
+    assert inbox.once("predict-async", EVENT, NOW, count(database, "t1")) == REPLY
+    with pytest.raises(Unavailable):
+        inbox.keep("predict-async", [(other, None), (EVENT, None)], NOW)
+    assert inbox.replies("predict-async", [EVENT, other]) == {(EVENT.source, "e1"): (REPLY,)}
+    inbox.keep("predict-async", [(other, None)], NOW)
+    assert inbox.replies("predict-async", [EVENT, other]) == {
+        (EVENT.source, "e1"): (REPLY,),
+        (EVENT.source, "e2"): (None,),
+    }
+    assert inbox.replies("drift", [EVENT, other]) == {}
 
 
 def test_whoever_finishes_a_task_waits_for_it_to_be_opened_again(database: Database) -> None:

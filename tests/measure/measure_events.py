@@ -1,6 +1,6 @@
 """Events a second through the whole chain, beside a bare publish and consume of the same messages.
 
-    python -m tests.measure.measure_events [--events 2000] [--kills 0] [--processes]
+    python -m tests.measure.measure_events [--events 2000] [--kills 0]
 
 POST /predict/async/ → RabbitMQ → predict-async → task success, on real RabbitMQ and PostgreSQL; beside it, in the same
 run, aio-pika alone: each message published with a confirm to a durable quorum queue, consumed and acknowledged. Then
@@ -12,12 +12,14 @@ import argparse
 import asyncio
 import http.client
 import json
+import os
 import random
 import statistics
 import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -28,6 +30,7 @@ import psycopg
 from tests.chaos.house import furnished
 from tests.chaos.system import System, running
 from tests.entrypoints import house as invented
+from tests.measure.cpu import command, descendants, parent_of, seconds_alone, seconds_with_children
 from tests.services.postgres import private_postgres
 from tests.services.rabbitmq import private_rabbitmq
 
@@ -67,6 +70,27 @@ async def bare(url: str, bodies: list[bytes]) -> float:
         took = time.perf_counter() - begun
         await queue.delete(if_unused=False, if_empty=False)
     return took
+
+
+class Cpu:
+    """Seconds of CPU that each part of the chain takes."""
+
+    def __init__(self, system: System) -> None:
+        (forecasting,) = system.processes("predict_async")
+        (rabbit,) = (pid for pid in descendants(os.getpid()) if command(pid)[0].endswith("/beam.smp"))
+        with psycopg.connect(system.house.url) as connection:
+            (backend,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+            postgres = parent_of(backend)
+        self._parts: dict[str, Callable[[], float]] = {
+            "local runtime": lambda: seconds_alone(system.runtime_id),
+            "predict-async": lambda: seconds_alone(forecasting),
+            "RabbitMQ": lambda: seconds_alone(rabbit),
+            "PostgreSQL": lambda: seconds_with_children(postgres),
+            "load": time.process_time,
+        }
+
+    def now(self) -> dict[str, float]:
+        return {name: seconds() for name, seconds in self._parts.items()}
 
 
 class Asking:
@@ -151,17 +175,21 @@ def tell_speed(system: System, asking: Asking, url: str, events: int) -> None:
     body = json.dumps({"task_id": "0" * 32, "match_id": 2**52, "model": "champion"}).encode()
     alone_took = sorted(alone(system))
     before = asyncio.run(bare(url, [body] * events))
-    begun = time.perf_counter()
+    cpu = Cpu(system)
+    at_first, begun = cpu.now(), time.perf_counter()
     accepted = asking.many(events)
     asked = time.perf_counter() - begun
     system.wait_until_final(accepted, 1200)
-    whole = time.perf_counter() - begun
+    whole, at_last = time.perf_counter() - begun, cpu.now()
     after = asyncio.run(bare(url, [body] * events))
     alone_bare = (before + after) / 2
     system.assert_nothing_lost_or_doubled(accepted)
     print(f"bare aio-pika, publish with confirm and consume: {events / alone_bare:,.0f} events/s")
     print(f"POST to accepted: {len(accepted) / asked:,.0f} requests/s")
     print(f"POST to task success: {len(accepted) / whole:,.0f} events/s; ratio {alone_bare / whole:.2f}")
+    took = {name: at_last[name] - at_first[name] for name in at_first}
+    for name, seconds in took.items():
+        print(f"  CPU of {name}: {seconds / events * 1e3:.2f} ms/event, {seconds / whole:.0%} of a core")
     p99 = alone_took[int(len(alone_took) * 0.99)]
     print(f"low load, POST to success: median {statistics.median(alone_took) * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms")
 

@@ -1,6 +1,6 @@
 """What the handling of events and tasks needs from outside."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -66,6 +66,22 @@ class Inbox(Protocol):
         """
         ...
 
+    def replies(self, consumer: str, events: Sequence[Event]) -> Mapping[tuple[str, str], Handled]:
+        """What became of those of these events that were handled before, by source and id.
+
+        For several in one transaction: whoever holds what only one delivery of an event can hold, such as its task, may
+        rely on it.
+        """
+        ...
+
+    def keep(self, consumer: str, handled: Sequence[tuple[Event, Event | None]], now: datetime) -> None:
+        """Record events and their replies, in the transaction of what was done for them.
+
+        Raises:
+            Unavailable: one of them was handled meanwhile, or the database is away.
+        """
+        ...
+
 
 class TaskState(StrEnum):
     """Where a task is; the last two are final."""
@@ -97,6 +113,14 @@ class Task(NamedTuple):
     problem: Mapping[str, Any] | None = None
 
 
+class Finished(NamedTuple):
+    """The end of a task: a result, or a problem."""
+
+    task_id: str
+    result: Mapping[str, Any] | None = None
+    problem: Mapping[str, Any] | None = None
+
+
 class Tasks(Protocol):
     """The tasks. Writes join the transaction of `Inbox.once`."""
 
@@ -123,6 +147,14 @@ class Tasks(Protocol):
         problem: Mapping[str, Any] | None = None,
     ) -> bool:
         """Bring a task into its final state: success with a result, failure with a problem. False if it has one."""
+        ...
+
+    def hold(self, task_ids: Sequence[str]) -> Set[str]:
+        """Those of these tasks that are open; until the transaction ends nobody else changes any of them."""
+        ...
+
+    def finish_all(self, finished: Sequence[Finished], now: datetime) -> None:
+        """Bring tasks that are held into their final states."""
         ...
 
     def reopen(self, task_id: str, now: datetime) -> bool:

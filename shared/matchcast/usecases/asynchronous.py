@@ -1,12 +1,11 @@
 """Forecasts asked for now and made later: the task, the event that asks, and what comes of it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from matchcast.domain.event import Event
-from matchcast.domain.forecast import Forecast, Pairing
+from matchcast.domain.forecast import Forecast, LedgerRow, Pairing
 from matchcast.errors import BadInput, MatchcastError, TaskEnded, Unavailable
 from matchcast.events import (
     AskedPairing,
@@ -20,7 +19,8 @@ from matchcast.events import (
     payload_of,
 )
 from matchcast.ports import Ledger
-from matchcast.ports.events import Deadline, Inbox, Sink, Task, Tasks, TaskState
+from matchcast.ports.events import Deadline, Finished, Handled, Inbox, Sink, Task, Tasks, TaskState, Transaction
+from matchcast.usecases.together import Together
 
 KIND: Final = "prediction"
 
@@ -65,25 +65,48 @@ def request_prediction(
         raise
 
 
-@dataclass(frozen=True)
+class _Outcome(NamedTuple):
+    """What became of a request, before anything is written."""
+
+    event: Event
+    task_id: str
+    now: datetime
+    deadline: Deadline
+    made: Made | Problem
+
+
 class Forecasting:
     """Makes the forecasts that events ask for.
 
-    The forecast is made first; ledger row, task and record of the event are then written in one transaction, which
-    waits for other appenders of the ledger and for nothing else. A task is never seen running.
+    The forecast is made first; ledger row, task and record of the event are then written in one transaction, together
+    with those of other forecasts that wait at the moment: the ledger's end is taken, and the transaction made to last,
+    once for all of them. A task is never seen running.
 
-    Attributes:
+    Args:
         service: on whose behalf; also the consumer in the inbox.
         forecast: makes one at an instant, of the id of a known fixture or of a pairing.
+        transaction: of the database that ledger, tasks and inbox share.
         problem_of: an error as events and tasks tell it.
     """
 
-    service: str
-    forecast: Callable[[int | Pairing, datetime], Made]
-    ledger: Ledger
-    tasks: Tasks
-    inbox: Inbox
-    problem_of: Callable[[MatchcastError], Problem]
+    def __init__(
+        self,
+        service: str,
+        forecast: Callable[[int | Pairing, datetime], Made],
+        ledger: Ledger,
+        tasks: Tasks,
+        inbox: Inbox,
+        transaction: Transaction,
+        problem_of: Callable[[MatchcastError], Problem],
+    ) -> None:
+        self._service = service
+        self._forecast = forecast
+        self._ledger = ledger
+        self._tasks = tasks
+        self._inbox = inbox
+        self._transaction = transaction
+        self._problem_of = problem_of
+        self._written = Together[_Outcome, Event | None](self._write, lambda one: one.task_id)
 
     def carry_out(self, event: Event, now: datetime, deadline: Deadline) -> Event | None:
         """Do what a prediction.requested asks for.
@@ -96,36 +119,58 @@ class Forecasting:
             Unavailable: champion, snapshot or database is away; the task stays open.
         """
         asked = payload_of(event, PredictionRequested)
+        made: Made | Problem
         try:
-            made = self.forecast(_asked(asked), now)
+            made = self._forecast(_asked(asked), now)
         except Unavailable:
             raise
         except MatchcastError as error:
-            problem = self.problem_of(error)
-            return self.inbox.once(self.service, event, now, lambda: self._failed(event, asked, problem, now, deadline))
-        deadline.check()
-        return self.inbox.once(self.service, event, now, lambda: self._completed(event, asked, made, now, deadline))
+            made = self._problem_of(error)
+        return self._written(_Outcome(event, asked.task_id, now, deadline, made))
 
-    def _completed(
-        self, event: Event, asked: PredictionRequested, made: Made, now: datetime, deadline: Deadline
-    ) -> Event:
-        (row,) = self.ledger.append([made.forecast], recorded_at=now)
-        self._finish(asked.task_id, now, result=made.shown(row.forecast_id))
-        deadline.check()
-        told = PredictionCompleted(task_id=asked.task_id, forecast=_data(made.forecast, row.forecast_id))
-        return next_event(event, told, service=self.service, now=now)
+    def _write(self, batch: Sequence[_Outcome]) -> Sequence[Event | MatchcastError | None]:
+        """All of these, or nothing."""
+        now = max(one.now for one in batch)
+        _check_deadlines(batch)
+        with self._transaction():
+            open_tasks = self._tasks.hold([one.task_id for one in batch])
+            before = self._inbox.replies(self._service, [one.event for one in batch])
+            new = [one for one in batch if one.task_id in open_tasks and _key(one.event) not in before]
+            made = [one.made.forecast for one in new if isinstance(one.made, Made)]
+            rows = iter(self._ledger.append(made, recorded_at=now))
+            ended = [self._ended(one, rows, now) for one in new]
+            self._tasks.finish_all([finished for finished, _ in ended], now)
+            told = {_key(one.event): Handled(reply) for one, (_, reply) in zip(new, ended, strict=True)}
+            self._inbox.keep(self._service, [(one.event, told[_key(one.event)].reply) for one in new], now)
+            _check_deadlines(batch)
+        known = {**before, **told}
+        return [
+            known[_key(one.event)].reply
+            if _key(one.event) in known
+            else TaskEnded(f"task {one.task_id} is unknown or has its final state")
+            for one in batch
+        ]
 
-    def _failed(
-        self, event: Event, asked: PredictionRequested, problem: Problem, now: datetime, deadline: Deadline
-    ) -> Event:
-        self._finish(asked.task_id, now, problem=problem.model_dump(mode="json", exclude_none=True))
-        deadline.check()
-        told = PredictionFailed(task_id=asked.task_id, problem=problem)
-        return next_event(event, told, service=self.service, now=now)
+    def _ended(self, one: _Outcome, rows: Iterator[LedgerRow], now: datetime) -> tuple[Finished, Event]:
+        """The end of its task, and what follows."""
+        told: PredictionCompleted | PredictionFailed
+        if isinstance(one.made, Made):
+            id_ = next(rows).forecast_id
+            finished = Finished(one.task_id, result=one.made.shown(id_))
+            told = PredictionCompleted(task_id=one.task_id, forecast=_data(one.made.forecast, id_))
+        else:
+            finished = Finished(one.task_id, problem=one.made.model_dump(mode="json", exclude_none=True))
+            told = PredictionFailed(task_id=one.task_id, problem=one.made)
+        return finished, next_event(one.event, told, service=self._service, now=now)
 
-    def _finish(self, task_id: str, now: datetime, **outcome: Mapping[str, Any]) -> None:
-        if not self.tasks.finish(task_id, now, **outcome):
-            raise TaskEnded(f"task {task_id} is unknown or has its final state")
+
+def _check_deadlines(batch: Sequence[_Outcome]) -> None:
+    for one in batch:
+        one.deadline.check()
+
+
+def _key(event: Event) -> tuple[str, str]:
+    return event.source, event.id
 
 
 def _asked(payload: PredictionRequested) -> int | Pairing:

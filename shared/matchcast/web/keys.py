@@ -50,7 +50,7 @@ class KeyGuard:
         if not key:
             raise Unauthorised("X-API-Key: is missing; send a key, `matchcast keys create NAME` makes one", "X-API-Key")
         now = utc_now()
-        if self._read_at is None or not timedelta(0) <= now - self._read_at < _KEPT_FOR:
+        if not self._fresh(now):
             await run_in_threadpool(self._read, now)
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         found: ApiKey | None = None
@@ -68,10 +68,13 @@ class KeyGuard:
                 "X-API-Key",
             )
 
+    def _fresh(self, now: datetime) -> bool:
+        return self._read_at is not None and abs(now - self._read_at) < _KEPT_FOR
+
     def _read(self, now: datetime) -> None:
         with self._lock:
-            if self._read_at == now:
-                return
+            if self._fresh(now):
+                return  # another request has read them meanwhile
             try:
                 self._known = tuple(self._keys().active(now))
             except Unavailable as error:

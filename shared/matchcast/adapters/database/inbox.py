@@ -1,9 +1,10 @@
 """Which events were handled, each recorded in the transaction of its effect."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -18,6 +19,11 @@ _OF: Final = (
     & (handled_events.c.id == bindparam("of_id"))
 )
 _FIND: Final = select(handled_events.c.reply).where(_OF)
+_FIND_ALL: Final = select(handled_events.c.source, handled_events.c.id, handled_events.c.reply).where(
+    (handled_events.c.consumer == bindparam("of_consumer"))
+    & tuple_(handled_events.c.source, handled_events.c.id).in_(bindparam("of_events", expanding=True))
+)
+_ADD: Final = insert(handled_events)
 _KEEP: Final = update(handled_events).where(_OF)
 _CLAIM_IN_SQLITE: Final = sqlite_insert(handled_events).on_conflict_do_nothing().returning(handled_events.c.id)
 _CLAIM_IN_POSTGRESQL: Final = postgresql_insert(handled_events).on_conflict_do_nothing().returning(handled_events.c.id)
@@ -46,6 +52,29 @@ class SqlInbox:
                 connection.execute(_KEEP, {**_key(consumer, event), "reply": event_json(reply)})
         return reply
 
+    def replies(self, consumer: str, events: Sequence[Event]) -> Mapping[tuple[str, str], Handled]:
+        keys = [(event.source, event.id) for event in events]
+        with self._database.reading() as connection:
+            rows = connection.execute(_FIND_ALL, {"of_consumer": consumer, "of_events": keys}).all()
+        return {(row.source, row.id): _handled(row.reply) for row in rows}
+
+    def keep(self, consumer: str, handled: Sequence[tuple[Event, Event | None]], now: datetime) -> None:
+        if not handled:
+            return
+        rows = [
+            {
+                "consumer": consumer,
+                "source": event.source,
+                "id": event.id,
+                "type": event.type,
+                "handled_at": now,
+                "reply": None if reply is None else event_json(reply),
+            }
+            for event, reply in handled
+        ]
+        with self._database.writing() as connection:
+            connection.execute(_ADD, rows)
+
 
 def event_json(event: Event) -> dict[str, Any]:
     """An event as the database holds it."""
@@ -67,7 +96,11 @@ def event_from(stored: dict[str, Any]) -> Event:
 
 def _find(connection: Connection, consumer: str, event: Event) -> Handled | None:
     row = connection.execute(_FIND, _key(consumer, event)).one_or_none()
-    return None if row is None else Handled(None if row.reply is None else event_from(row.reply))
+    return None if row is None else _handled(row.reply)
+
+
+def _handled(reply: dict[str, Any] | None) -> Handled:
+    return Handled(None if reply is None else event_from(reply))
 
 
 def _key(consumer: str, event: Event) -> dict[str, str]:

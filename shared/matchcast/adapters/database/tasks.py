@@ -1,6 +1,6 @@
 """Tasks and their states."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,12 +10,19 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import tasks
-from matchcast.ports.events import Task, TaskState
+from matchcast.ports.events import Finished, Task, TaskState
 
 _IT: Final = update(tasks).where(tasks.c.task_id == bindparam("of_task"))
-_OPEN: Final = _IT.where(tasks.c.state.in_((TaskState.PENDING.value, TaskState.RUNNING.value)))
+_OPEN_STATES: Final = (TaskState.PENDING.value, TaskState.RUNNING.value)
+_OPEN: Final = _IT.where(tasks.c.state.in_(_OPEN_STATES))
 _FAILED: Final = _IT.where(tasks.c.state == TaskState.FAILURE.value)
 _LOCK: Final = select(tasks.c.task_id).where(tasks.c.task_id == bindparam("of_task")).with_for_update()
+_HOLD: Final = (
+    select(tasks.c.task_id, tasks.c.state)
+    .where(tasks.c.task_id.in_(bindparam("of_tasks", expanding=True)))
+    .order_by(tasks.c.task_id)  # so that two who hold some of the same wait for one another, not both
+    .with_for_update()
+)
 _ADD_TO_SQLITE: Final = sqlite_insert(tasks).on_conflict_do_nothing()
 _ADD_TO_POSTGRESQL: Final = postgresql_insert(tasks).on_conflict_do_nothing()
 
@@ -51,8 +58,28 @@ class SqlTasks:
         result: Mapping[str, Any] | None = None,
         problem: Mapping[str, Any] | None = None,
     ) -> bool:
-        state = TaskState.SUCCESS if problem is None else TaskState.FAILURE
-        return self._change(_OPEN, task_id, state=state.value, updated_at=now, result=result, problem=problem)
+        state = _final(problem).value
+        return self._change(_OPEN, task_id, state=state, updated_at=now, result=result, problem=problem)
+
+    def hold(self, task_ids: Sequence[str]) -> Set[str]:
+        with self._database.writing() as connection:
+            rows = connection.execute(_HOLD, {"of_tasks": list(task_ids)}).all()
+        return {row.task_id for row in rows if row.state in _OPEN_STATES}
+
+    def finish_all(self, finished: Sequence[Finished], now: datetime) -> None:
+        rows = [
+            {
+                "of_task": one.task_id,
+                "state": _final(one.problem).value,
+                "updated_at": now,
+                "result": one.result,
+                "problem": one.problem,
+            }
+            for one in finished
+        ]
+        if rows:
+            with self._database.writing() as connection:
+                connection.execute(_IT, rows)
 
     def reopen(self, task_id: str, now: datetime) -> bool:
         return self._change(_FAILED, task_id, state=TaskState.PENDING.value, updated_at=now, problem=None)
@@ -68,3 +95,7 @@ class SqlTasks:
             # PostgreSQL passes over a row whose last committed state is another, whoever holds it
             connection.execute(_LOCK, {"of_task": task_id})
             return connection.execute(those, row).rowcount == 1
+
+
+def _final(problem: Mapping[str, Any] | None) -> TaskState:
+    return TaskState.SUCCESS if problem is None else TaskState.FAILURE
