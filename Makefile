@@ -33,7 +33,7 @@ stop: ## stop the server that `make demo` left running
 	@$(RUN) matchcast stop
 
 test: sync services ## the whole suite
-	@$(RUN) pytest
+	@$(RUN) pytest --numprocesses 2 --dist loadgroup
 
 check: sync services ## what every commit passes: ruff, mypy, import rules, fast tests
 	@$(RUN) ruff check .

@@ -15,6 +15,15 @@ from tests.services.postgres import private_postgres
 from tests.services.rabbitmq import Rabbitmq, private_rabbitmq
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares something dear (a trained project, images, servers) runs in one process, where there are several."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        together = folder if folder in ("chaos", "images", "pipeline") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of this session, as a URL without database."""
