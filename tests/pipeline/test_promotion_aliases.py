@@ -1,5 +1,6 @@
 """Which version is candidate, challenger and champion, in a registry of MLflow's in a file."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,14 +8,18 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from typer.testing import CliRunner
 
+from commands.main import app as commands
+from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.registry import BUNDLE_FOLDER, BUNDLE_VERSION, CANDIDATE, MlflowRegistry
 from matchcast.errors import NotFound, Unavailable
 from matchcast.model.bundle import load_bundle
-from matchcast.usecases.champion import CHAMPION_KEY, reference_key
+from matchcast.usecases.champion import CHAMPION_KEY, load_champion, reference_key
 from pipeline.promotion import pointed_at, promote, rollback, withdrawn_at
 from tests.entrypoints.house import bundle_files
+from tests.services.minio import Minio
 
 pytestmark = [
     pytest.mark.slow,
@@ -81,6 +86,27 @@ def test_the_promoted_version_is_the_champion_and_serves(house: House) -> None:
         promote(house.registry, house.objects, str(number), NOW)
         assert house.aliases() == {"candidate": 3, "champion": number}
         assert house.serving() == number
+
+
+def test_a_version_is_promoted_into_a_bucket(
+    registered: Path, minio: Minio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minio.client().create_bucket(Bucket="promoted")
+    shutil.copy(registered, tmp_path / "mlflow.db")
+    parameters = Path("params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(
+        re.sub(r"^(registry:(?:\n .*)*?\n +model: ).*$", rf"\1{MODEL}", parameters, flags=re.M)
+    )
+    monkeypatch.chdir(tmp_path)
+    environment = {
+        "MATCHCAST_OBJECTS_URL": "s3://promoted/house",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+    }
+    answer = CliRunner().invoke(commands, ["promote", "2"], env=environment | minio.environment())
+    assert answer.exit_code == 0, answer.output
+    objects = objects_at("s3://promoted/house", S3Access(minio.url, minio.user, minio.password))
+    assert pointed_at(objects) == BUNDLES[1]
+    assert load_champion(objects).bundle.version == BUNDLES[1]
 
 
 def test_a_challenger_that_is_promoted_challenges_no_more(house: House) -> None:

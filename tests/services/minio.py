@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -49,17 +49,24 @@ class Minio(NamedTuple):
 
 
 @contextmanager
-def private_minio() -> Iterator[Minio]:
-    """A running server without buckets."""
+def private_minio(environment: Mapping[str, str] | None = None, port: int | None = None) -> Iterator[Minio]:
+    """A running server without buckets.
+
+    Args:
+        environment: further variables of it, such as where notifications go.
+        port: one of `free_ports()`, if it must be known before.
+    """
     program = _program()
     folder = Path(tempfile.mkdtemp(prefix="matchcast-minio-"))
-    port, console = _free_ports()
+    port, console = (port or free_ports()[0]), free_ports()[1]
     server = Minio(f"http://127.0.0.1:{port}", "matchcast", "made-up-password")
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
         [program, "server", str(folder / "data"), "--address", f"127.0.0.1:{port}",
          "--console-address", f"127.0.0.1:{console}", "--config-dir", str(folder / "config"), "--quiet"],
-        env=os.environ | {"MINIO_ROOT_USER": server.user, "MINIO_ROOT_PASSWORD": server.password, "HOME": str(folder)},
+        env=os.environ
+        | {"MINIO_ROOT_USER": server.user, "MINIO_ROOT_PASSWORD": server.password, "HOME": str(folder)}
+        | dict(environment or {}),
         stdout=log,
         stderr=log,
     )  # fmt: skip
@@ -81,7 +88,8 @@ def _program() -> str:
     return found
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
+    """Two that nobody listens on."""
     with socket.socket() as first, socket.socket() as second:
         first.bind(("127.0.0.1", 0))
         second.bind(("127.0.0.1", 0))
