@@ -71,7 +71,9 @@ E0,14/03/2025,15:00,Ålmouth,Southbrook City,1,1,D
 """
 SUBSCRIBERS: Final = {MatchesIngested.type(): ("predict-async", "drift"), ModelPromoted.type(): ("predict-async",)}
 """Of events that follow from others."""
-OPEN: Final = ("known", "pairing", "nobody", "first", "second", "elsewhere", "given up")
+LATE: Final = "late"
+"""Of a prediction that a broker gave up although its function was still at work: the first to end the task has ended it."""
+OPEN: Final = ("known", "pairing", "nobody", "first", "second", "elsewhere", "given up", LATE)
 """Tasks that wait for their event."""
 
 
@@ -121,9 +123,10 @@ def _pairing(home: str, away: str) -> dict[str, Any]:
 
 def first_deliveries() -> list[Delivery]:
     """All that follows from nothing."""
-    in_spain = next(f for f in house.fixtures() if f.tournament == house.SPAIN and f.kickoff_at > NOW)
+    in_spain, another = (f for f in house.fixtures() if f.tournament == house.SPAIN and f.kickoff_at > NOW)
     dead = {"knativeerrordest": "http://predict-async", "knativeerrorcode": "503", "knativeerrordata": "away"}
     given_up = _event("given up", PredictionRequested.type(), {"task_id": "given up", "match_id": 1}, extensions=dead)
+    late = _event(LATE, PredictionRequested.type(), {"task_id": LATE, "match_id": another.match_id}, extensions=dead)
     notification = {
         "Records": [
             {"eventName": "s3:ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": CHAMPION_KEY}}}
@@ -133,6 +136,7 @@ def first_deliveries() -> list[Delivery]:
         _prediction("known", match_id=in_spain.match_id),
         _prediction("pairing", **_pairing("Real Costa", "Atlético Río")),
         _prediction("nobody", **_pairing("Real Costa", "Nowhere")),
+        _prediction(LATE, match_id=another.match_id),
         _prediction("without task", match_id=in_spain.match_id),
         _prediction("ended", match_id=in_spain.match_id),
         _prediction("malformed", match_id="many"),
@@ -151,6 +155,7 @@ def first_deliveries() -> list[Delivery]:
             json.dumps(notification).encode(),
         ),
         _delivery("dead letter with a task", "deadletter", given_up, "/from/inference"),
+        _delivery("dead letter of the late", "deadletter", late, "/from/inference"),
         _delivery(
             "dead letter of another", "deadletter", _event("other", "com.example.other", [1, 2]), "/from/ingest"
         ),
@@ -265,8 +270,8 @@ class World:
         return dict(found)
 
     def events(self) -> set[tuple[str, str, str]]:
-        """Type, source and id of every event that was answered or published."""
-        answered = [answer.reply for answer in self.answers if answer.reply is not None]
+        """Type, source and id of every event that was answered or published, but for the late one's."""
+        answered = [a.reply for a in self.answers if a.reply is not None and a.delivery != f"prediction {LATE}"]
         return {(e.type, e.source, e.id) for e in map(checked, [*answered, *self._broker.events])}
 
     def contents(self) -> dict[str, Any]:
@@ -275,17 +280,20 @@ class World:
         Order decides, and left out are: every instant; ids, hashes and states in the ledger and so in the results of
         tasks; which results were known at a renewal, and so which forecasts of England it recorded on the way to the
         last (`stations`); whether a forecast of Spain was recorded first by a request or by a renewal, and so its cause;
-        what a reply counts and scores, but not which reply it is.
+        what a reply counts and scores, but not which reply it is; which end the late task came to (`late`).
         """
         found: dict[str, Any] = {
             "tasks": {
-                r.task_id: (r.kind, r.state, _text(_plain(r.result)), _text(r.problem)) for r in self._rows(tasks)
+                r.task_id: (r.kind, r.state, _text(_plain(r.result)), _text(r.problem))
+                for r in self._rows(tasks)
+                if r.task_id != LATE
             },
             "matches": {(r.id, r.status, r.home_goals, r.away_goals) for r in self._rows(matches)},
             "captures": Counter((r.source, r.url, r.sha256) for r in self._rows(captures)),
             "handled": {
                 (r.consumer, r.source, r.id, r.type, r.reply and (r.reply["type"], r.reply["id"]))
                 for r in self._rows(handled_events)
+                if r.id != LATE
             },
             "dead": {
                 (r.letter_id, r.broker, _text(r.event), r.destination, r.code, r.reason, r.deaths, r.replayed_at)
@@ -295,11 +303,17 @@ class World:
             "drift": self._rows(drift_reports),
         }
         ledger = [r for r in self._rows(forecasts) if r.recorded_at >= NOW]
-        found["requested"] = Counter(_said(r) for r in ledger if r.cause == "requested")
+        (_, late_row) = self.late()
+        found["requested"] = Counter(_said(r) for r in ledger if r.cause == "requested" and r.forecast_id != late_row)
         found["in Spain"] = {_said(r) for r in ledger if r.tournament == house.SPAIN}
         found["last on record"] = {r.match_id: _said(r) for r in ledger if r.match_id is not None}
         found["shown"] = self._shown()
         return found
+
+    def late(self) -> tuple[str, int | None]:
+        """State of the late task, and the row of the ledger that its result tells."""
+        (task,) = (r for r in self._rows(tasks) if r.task_id == LATE)
+        return task.state, None if task.result is None else task.result["forecast_id"]
 
     def stations(self) -> dict[int, list[Any]]:
         """The renewed forecasts of each match, in order."""
