@@ -1,6 +1,7 @@
 """Local copies of objects, so that an instance starts while the store is away."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,8 @@ from matchcast.errors import NotFound, SnapshotBroken, Unavailable
 from matchcast.ports import ObjectStore
 
 _COPIES_KEPT: Final = 2
+_AWAY_SECONDS: Final = 3.0
+"""So long a store that was away is not asked for what there is a copy of: many requests that wait in vain are one start."""
 
 
 class CachedObjects:
@@ -25,26 +28,33 @@ class CachedObjects:
         self._folder = folder
         self._copies = FolderStore(folder)
         self._etags: dict[str, str] = {}
+        self._away_until = float("-inf")
 
     def put(self, key: str, content: bytes) -> str:
         return self._store.put(key, content)
 
     def get(self, key: str) -> bytes:
+        copy = self._copy(key)
+        if copy is not None and self._away:
+            return copy
         try:
             content = self._store.get(key)
         except Unavailable:
-            copy = self._copy(key)
+            self._away_until = time.monotonic() + _AWAY_SECONDS
             if copy is None:
                 raise
             return copy
-        if self._copy(key) != content:
+        if copy != content:
             self._copies.put(key, content)
         return content
 
     def etag(self, key: str) -> str | None:
+        if self._away and self._copy(key) is not None:
+            return self._etags.get(key) or self._copies.etag(key)
         try:
             etag = self._store.etag(key)
         except Unavailable:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
             if self._copy(key) is None:
                 raise
             return self._etags.get(key) or self._copies.etag(key)
@@ -75,6 +85,10 @@ class CachedObjects:
             if old != path:
                 old.unlink(missing_ok=True)
         return path
+
+    @property
+    def _away(self) -> bool:
+        return time.monotonic() < self._away_until
 
     def _copy(self, key: str) -> bytes | None:
         try:

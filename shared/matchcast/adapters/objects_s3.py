@@ -11,7 +11,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from matchcast.adapters.objects_folder import key_segments
+from matchcast.adapters.objects_folder import check_size, key_segments
 from matchcast.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ class S3Objects:
         with self._translated(key):
             return _etag(obstore.put(self._store, _path(key), content)["e_tag"])
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, largest: int | None = None) -> bytes:
         with self._translated(key):
-            return bytes(obstore.get(self._store, _path(key)).bytes())
+            found = obstore.get(self._store, _path(key))
+            check_size(key, found.meta["size"], largest)
+            return bytes(found.bytes())
 
     def etag(self, key: str) -> str | None:
         try:
@@ -99,14 +101,19 @@ class S3Objects:
             return Unavailable(
                 f"{self} refuses us; correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or the bucket's policy"
             )
-        return Unavailable(f"{self} cannot be used: {code or said.partition(chr(10))[0]}")
+        return Unavailable(f"{self} cannot be used: {code or _reason(said)}")
 
     def __str__(self) -> str:
-        return f"s3://{self._bucket}/{self._prefix} at {self._endpoint}"
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/") + f" at {self._endpoint}"
 
 
 def _path(key: str) -> str:
     return "/".join(key_segments(key))
+
+
+def _reason(said: str) -> str:
+    """The same for the same fault: without the request, and how long it took."""
+    return said.partition("\n")[0].rpartition(" - ")[2].strip().rstrip(":")
 
 
 def _etag(told: str | None) -> str:

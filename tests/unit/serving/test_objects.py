@@ -68,6 +68,25 @@ def test_copies_stand_in_while_the_store_is_away(tmp_path: Path) -> None:
         anew.get("never read")
 
 
+def test_a_store_that_is_away_is_waited_for_once_not_for_each_copy(tmp_path: Path) -> None:
+    class Counting(FolderStore):
+        asked = 0
+
+        def get(self, key: str) -> bytes:
+            self.asked += 1
+            return super().get(key)
+
+    store = Counting(tmp_path / "objects")
+    for n in range(5):
+        store.put(f"k/{n}", b"1")
+    cached = CachedObjects(store, tmp_path / "cache")
+    assert [cached.get(key) for key in store.keys("k/")] == [b"1"] * 5
+    shutil.rmtree(tmp_path / "objects")
+    store.asked = 0
+    assert [cached.get(f"k/{n}") for n in range(5)] == [b"1"] * 5
+    assert store.asked == 1
+
+
 def test_a_file_is_fetched_once_and_old_copies_go(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "objects")
     cached = CachedObjects(store, tmp_path / "cache")
