@@ -15,7 +15,7 @@ from matchcast.ports import ApiKeys, Clock, ObjectStore
 from matchcast.ports.events import Deadline, Sink, Tasks
 from matchcast.settings import PredictAsyncSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
-from matchcast.usecases.asynchronous import KIND, request_prediction
+from matchcast.usecases.asynchronous import KIND, Requests
 from matchcast.web.accepted import AcceptedReply, accepted
 from matchcast.web.app import create_web_app
 from matchcast.web.connections import Connections
@@ -46,14 +46,13 @@ def build(
     """The application; everything it is given is opened on first use."""
     app = create_web_app(SERVICE, telemetry=telemetry)
     guard = Depends(KeyGuard(keys, "predict"))
+    requests = Requests(SERVICE, tasks, sink, kept_for)
 
     @app.post("/predict/async/", tags=["forecasts"], dependencies=[guard], status_code=202)
     def predict_later(body: ForecastRequest, response: Response) -> AcceptedReply:
         """Forecast a known fixture or any pairing of clubs later; `status_url` tells what comes of it."""
         task_id = new_id()
-        request_prediction(
-            body.asked(), task_id=task_id, service=SERVICE, tasks=tasks(), sink=sink(), now=now(), kept_for=kept_for
-        )
+        requests.accept(body.asked(), task_id, now())
         return accepted(response, task_id, KIND)
 
     take_events(app, handlers, service=SERVICE, now=now, objects=objects, seconds=seconds)

@@ -124,8 +124,8 @@ class Finished(NamedTuple):
 class Tasks(Protocol):
     """The tasks. Writes join the transaction of `Inbox.once`."""
 
-    def add(self, task: Task) -> None:
-        """Add a task; one with this id stays as it is."""
+    def add(self, *new: Task) -> None:
+        """Add tasks, all or none; one whose id is there stays as it is."""
         ...
 
     def remove(self, task_id: str) -> None:
@@ -171,7 +171,7 @@ class DeadLetter(NamedTuple):
         destination: the subscriber's address, as the broker told it.
         code: the last HTTP status, -1 where there was no answer; None where the broker did not say.
         reason: the last answer, shortened.
-        deaths: how often.
+        deaths: how often; it was replayed at least once before each but the first.
     """
 
     letter_id: str
@@ -188,15 +188,17 @@ class DeadLetter(NamedTuple):
 class DeadLetters(Protocol):
     """The events that could not be delivered. Writes join the transaction of `Inbox.once`."""
 
-    def add(self, letter: DeadLetter) -> None:
-        """Keep a letter. One that was replayed has died once more and is open again; one that is open is the same
-        death told again, and stays as it is."""
+    def add(self, letter: DeadLetter) -> bool:
+        """Keep a letter. One that died more often than before is open again; False for a death that is known already,
+        which changes nothing."""
         ...
 
     def find(self, letter_id: str) -> DeadLetter | None: ...
 
     def page(self, after: tuple[datetime, str] | None, limit: int, *, open_only: bool) -> Sequence[DeadLetter]:
         """Up to `limit` letters in order of (died_at, letter_id), those after `after` only.
+
+        Of their events they hold neither data nor extensions.
 
         Args:
             open_only: leave out letters that were replayed and did not die again.

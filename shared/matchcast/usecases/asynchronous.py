@@ -32,37 +32,53 @@ class Made(NamedTuple):
     shown: Callable[[int], Mapping[str, Any]]
 
 
-def request_prediction(
-    asked: int | Pairing, *, task_id: str, service: str, tasks: Tasks, sink: Sink, now: datetime, kept_for: timedelta
-) -> None:
-    """Accept a forecast: from then on its task reaches a final state.
+class Requests:
+    """Accepts forecasts: from then on their tasks reach a final state.
 
     Args:
-        asked: the id of a known fixture, or a pairing; whether they exist is found out later.
-        kept_for: how long the task's status can be asked for.
-    Raises:
-        Unavailable: the broker or the database is away; nothing was accepted.
+        service: on whose behalf.
+        tasks, sink: open them.
+        kept_for: how long a task's status can be asked for.
     """
+
+    def __init__(self, service: str, tasks: Callable[[], Tasks], sink: Callable[[], Sink], kept_for: timedelta) -> None:
+        self._service = service
+        self._tasks = tasks
+        self._sink = sink
+        self._kept_for = kept_for
+        self._added = Together[Task, None](self._add, lambda task: task.task_id)
+
+    def accept(self, asked: int | Pairing, task_id: str, now: datetime) -> None:
+        """
+        Args:
+            asked: the id of a known fixture, or a pairing; whether they exist is found out later.
+        Raises:
+            Unavailable: the broker or the database is away; nothing was accepted.
+        """
+        self._added(Task(task_id, KIND, TaskState.PENDING, now, now, now + self._kept_for))
+        try:
+            self._sink().publish(first_event(_requested(asked, task_id), id=task_id, service=self._service, now=now))
+        except Unavailable:
+            self._tasks().remove(task_id)
+            raise
+
+    def _add(self, tasks: Sequence[Task]) -> Sequence[None]:
+        self._tasks().add(*tasks)
+        return [None] * len(tasks)
+
+
+def _requested(asked: int | Pairing, task_id: str) -> PredictionRequested:
     if isinstance(asked, int):
-        payload = PredictionRequested(task_id=task_id, match_id=asked)
-    else:
-        payload = PredictionRequested(
-            task_id=task_id,
-            fixture=AskedPairing(
-                home_team=asked.home_team,
-                away_team=asked.away_team,
-                tournament=asked.tournament,
-                kickoff_at=asked.kickoff_at,
-                kickoff_known=asked.kickoff_known,
-                season=asked.season,
-            ),
-        )
-    tasks.add(Task(task_id, KIND, TaskState.PENDING, now, now, now + kept_for))
-    try:
-        sink.publish(first_event(payload, id=task_id, service=service, now=now))
-    except Unavailable:
-        tasks.remove(task_id)
-        raise
+        return PredictionRequested(task_id=task_id, match_id=asked)
+    fixture = AskedPairing(
+        home_team=asked.home_team,
+        away_team=asked.away_team,
+        tournament=asked.tournament,
+        kickoff_at=asked.kickoff_at,
+        kickoff_known=asked.kickoff_known,
+        season=asked.season,
+    )
+    return PredictionRequested(task_id=task_id, fixture=fixture)
 
 
 class _Outcome(NamedTuple):

@@ -8,7 +8,19 @@ from threading import local
 from typing import Any, Final
 from weakref import finalize
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -155,6 +167,13 @@ class Database:
         if not self.is_sqlite and "connect" in said:
             return "; start PostgreSQL or correct MATCHCAST_DATABASE_URL"
         return ""
+
+
+def among(column: ColumnElement[str], name: str, *, sqlite: bool) -> ColumnElement[bool]:
+    """That a column is one of the texts in a parameter; on PostgreSQL one statement for any number of them."""
+    if sqlite:
+        return column.in_(bindparam(name, expanding=True))
+    return column == any_(bindparam(name, type_=ARRAY(Text)))
 
 
 def _parse(text_: str) -> URL:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.engine import Database, among
 from matchcast.adapters.database.tables import handled_events
 from matchcast.domain.event import Event
 from matchcast.ports.events import Effect, Handled
@@ -19,10 +19,14 @@ _OF: Final = (
     & (handled_events.c.id == bindparam("of_id"))
 )
 _FIND: Final = select(handled_events.c.reply).where(_OF)
-_FIND_ALL: Final = select(handled_events.c.source, handled_events.c.id, handled_events.c.reply).where(
-    (handled_events.c.consumer == bindparam("of_consumer"))
-    & tuple_(handled_events.c.source, handled_events.c.id).in_(bindparam("of_events", expanding=True))
-)
+_FIND_ALL: Final = {
+    sqlite: select(handled_events.c.source, handled_events.c.id, handled_events.c.reply).where(
+        (handled_events.c.consumer == bindparam("of_consumer"))
+        & among(handled_events.c.source, "of_sources", sqlite=sqlite)
+        & among(handled_events.c.id, "of_ids", sqlite=sqlite)
+    )
+    for sqlite in (False, True)
+}
 _ADD: Final = insert(handled_events)
 _KEEP: Final = update(handled_events).where(_OF)
 _CLAIM_IN_SQLITE: Final = sqlite_insert(handled_events).on_conflict_do_nothing().returning(handled_events.c.id)
@@ -53,10 +57,12 @@ class SqlInbox:
         return reply
 
     def replies(self, consumer: str, events: Sequence[Event]) -> Mapping[tuple[str, str], Handled]:
-        keys = [(event.source, event.id) for event in events]
+        keys = {(event.source, event.id) for event in events}
+        sources, ids = ({key[part] for key in keys} for part in (0, 1))
+        those = {"of_consumer": consumer, "of_sources": sorted(sources), "of_ids": sorted(ids)}
         with self._database.reading() as connection:
-            rows = connection.execute(_FIND_ALL, {"of_consumer": consumer, "of_events": keys}).all()
-        return {(row.source, row.id): _handled(row.reply) for row in rows}
+            rows = connection.execute(_FIND_ALL[self._database.is_sqlite], those).all()
+        return {(row.source, row.id): _handled(row.reply) for row in rows if (row.source, row.id) in keys}
 
     def keep(self, consumer: str, handled: Sequence[tuple[Event, Event | None]], now: datetime) -> None:
         if not handled:

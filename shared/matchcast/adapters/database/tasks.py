@@ -8,7 +8,7 @@ from sqlalchemy import Update, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.engine import Database, among
 from matchcast.adapters.database.tables import tasks
 from matchcast.ports.events import Finished, Task, TaskState
 
@@ -17,12 +17,13 @@ _OPEN_STATES: Final = (TaskState.PENDING.value, TaskState.RUNNING.value)
 _OPEN: Final = _IT.where(tasks.c.state.in_(_OPEN_STATES))
 _FAILED: Final = _IT.where(tasks.c.state == TaskState.FAILURE.value)
 _LOCK: Final = select(tasks.c.task_id).where(tasks.c.task_id == bindparam("of_task")).with_for_update()
-_HOLD: Final = (
-    select(tasks.c.task_id, tasks.c.state)
-    .where(tasks.c.task_id.in_(bindparam("of_tasks", expanding=True)))
+_HOLD: Final = {
+    sqlite: select(tasks.c.task_id, tasks.c.state)
+    .where(among(tasks.c.task_id, "of_tasks", sqlite=sqlite))
     .order_by(tasks.c.task_id)  # so that two who hold some of the same wait for one another, not both
     .with_for_update()
-)
+    for sqlite in (False, True)
+}
 _ADD_TO_SQLITE: Final = sqlite_insert(tasks).on_conflict_do_nothing()
 _ADD_TO_POSTGRESQL: Final = postgresql_insert(tasks).on_conflict_do_nothing()
 
@@ -33,10 +34,10 @@ class SqlTasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, task: Task) -> None:
+    def add(self, *new: Task) -> None:
         add = _ADD_TO_SQLITE if self._database.is_sqlite else _ADD_TO_POSTGRESQL
         with self._database.writing() as connection:
-            connection.execute(add, task._asdict() | {"state": task.state.value})
+            connection.execute(add, [task._asdict() | {"state": task.state.value} for task in new])
 
     def remove(self, task_id: str) -> None:
         with self._database.writing() as connection:
@@ -63,7 +64,7 @@ class SqlTasks:
 
     def hold(self, task_ids: Sequence[str]) -> Set[str]:
         with self._database.writing() as connection:
-            rows = connection.execute(_HOLD, {"of_tasks": list(task_ids)}).all()
+            rows = connection.execute(_HOLD[self._database.is_sqlite], {"of_tasks": list(task_ids)}).all()
         return {row.task_id for row in rows if row.state in _OPEN_STATES}
 
     def finish_all(self, finished: Sequence[Finished], now: datetime) -> None:
