@@ -183,8 +183,11 @@ def test_while_the_broker_is_away_nothing_is_accepted(chain: Chain, database: Da
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("evidently")
-def test_drift_is_found_on_the_daily_event_shown_and_starts_a_training(tmp_path: Path, migrated_sqlite: Path) -> None:
+def test_drift_is_found_on_the_daily_event_shown_and_starts_a_training(
+    tmp_path: Path, migrated_sqlite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The PingSource's event makes a report; drift.detected starts the Job, once."""
+    monkeypatch.chdir(tmp_path)  # Jobs are recorded below the current folder
     shutil.copy(migrated_sqlite, tmp_path / "matchcast.db")
     environment = {
         "MATCHCAST_DATABASE_URL": f"sqlite:///{tmp_path}/matchcast.db",
