@@ -29,6 +29,7 @@ def list_letters(
 ) -> None:
     """List open letters, those that died first at the top."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("letter", "died", "times", "broker", "event", "destination", "code", "state")
@@ -42,8 +43,8 @@ def list_letters(
             kind = letter["event_type"].removeprefix("org.matchcast.")
             state = "open" if letter["replayed_at"] is None else f"replayed {letter['replayed_at'][:19]}"
             table.add_row(
-                letter["letter_id"], letter["died_at"][:19], str(letter["deaths"]), letter["broker"], kind,
-                letter["destination"], "" if letter["code"] is None else str(letter["code"]), state,
+                letter["letter_id"], letter["died_at"][:19], str(letter["deaths"]), letter["broker"], escape(kind),
+                escape(letter["destination"]), "" if letter["code"] is None else str(letter["code"]), state,
             )  # fmt: skip
     if shown:
         Console(soft_wrap=True).print(table)

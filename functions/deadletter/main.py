@@ -21,6 +21,8 @@ from matchcast.web.problems import problem_data
 from matchcast.web.replies import PageReply, next_path
 
 SERVICE: Final = "deadletter"
+REPLAY_SECONDS: Final = 1.0
+"""For each of connecting, sending and answering: a letter and its task are held while it is replayed."""
 LetterId = Annotated[str, Path(min_length=1, max_length=64)]
 
 
@@ -44,10 +46,10 @@ def build(
     guard = Depends(KeyGuard(keys, "admin"))
 
     def keeping(broker: str) -> Handler:
-        def keep(event: Event, _: Deadline) -> None:
+        def keep(event: Event, deadline: Deadline) -> None:
             keep_letter(
                 event, broker, letters=letters(), tasks=tasks(), transaction=transaction, now=now(),
-                problem_of=problem_data,
+                deadline=deadline, problem_of=problem_data,
             )  # fmt: skip
 
         return keep
@@ -97,7 +99,10 @@ def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --fa
         letters=to.letters,
         tasks=to.tasks,
         transaction=to.transaction,
-        sinks={"ingest": to.sink(settings.ingest_broker_url), "inference": to.sink(settings.inference_broker_url)},
+        sinks={
+            "ingest": to.sink(settings.ingest_broker_url, seconds=REPLAY_SECONDS),
+            "inference": to.sink(settings.inference_broker_url, seconds=REPLAY_SECONDS),
+        },
         objects=lambda: to.objects,
         keys=to.keys,
         now=to.now,

@@ -203,19 +203,26 @@ def letter(name: str, minutes: int = 0) -> DeadLetter:
     return DeadLetter(name, "inference", EVENT, "http://predict-async", 503, "away", at, 1, None)
 
 
+def listed(letter: DeadLetter) -> DeadLetter:
+    return letter._replace(event=Event(EVENT.id, EVENT.source, EVENT.type, EVENT.time))
+
+
 def test_a_letter_that_dies_again_counts_and_is_open_again(database: Database) -> None:
     letters = SqlDeadLetters(database)
-    letters.add(letter("a"))
+    assert letters.add(letter("a"))
     assert letters.find("a") == letter("a")
-    letters.add(letter("a", 1))  # the same death told again
+    assert not letters.add(letter("a", 1))  # the same death told again
     assert letters.find("a") == letter("a")
     assert letters.mark_replayed("a", NOW)
     assert not letters.mark_replayed("a", NOW)
     assert not letters.mark_replayed("b", NOW)
     assert letters.page(None, 10, open_only=True) == []
-    again = letter("a", 5)._replace(code=None, reason="")
-    letters.add(again)
-    assert letters.page(None, 10, open_only=True) == [again._replace(deaths=2)]
+    assert not letters.add(letter("a", 2))
+    again = letter("a", 5)._replace(code=None, reason="", deaths=2)
+    assert letters.add(again)
+    assert letters.find("a") == again
+    assert letters.page(None, 10, open_only=True) == [listed(again)]
+    assert not letters.add(letter("a", 9))
     assert letters.find("b") is None
 
 

@@ -80,6 +80,14 @@ def test_letters_are_listed_and_replayed_by_id(database: Database, broker: Recor
     assert "0 replayed, 1 had been before" in run("replay", second)
 
 
+def test_what_strangers_named_is_shown_as_they_named_it(database: Database) -> None:
+    event = Event("x", "/elsewhere", "[bold]com.example[/nowhere]", NOW, {})
+    SqlDeadLetters(database).add(DeadLetter("x", "inference", event, "http://[::1]/[/]", 503, "", NOW, 1, None))
+    shown = run("list")
+    assert "[bold]com.example[/nowhere]" in shown
+    assert "http://[::1]/[/]" in shown
+
+
 def test_all_open_letters_are_replayed_by_one_command(database: Database, broker: Recorder) -> None:
     names = kept(database, 230)
     assert "230 replayed" in run("replay", "--all")
@@ -101,7 +109,7 @@ def test_what_could_not_be_replayed_is_told_and_the_rest_is_done(database: Datab
     assert "1 replayed" in shown
     assert "2 could not be replayed" in shown
     assert "nobody: letter_id: 'nobody' is no dead letter" in shown
-    (other,) = kept(database, 13)[12:]
+    (other,) = kept(database, 14)[13:]
     broker.status = 500
     shown = run("replay", "--all", code=1)
     assert "13 could not be replayed" in shown

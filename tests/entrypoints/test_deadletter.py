@@ -1,6 +1,8 @@
 """Dead letters: taken, listed, replayed, over HTTP."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -79,6 +81,11 @@ def die(client: httpx.Client, event: Event = ASKED, broker: str = "inference", *
     return deliver(client, died(event, **extensions), f"/from/{broker}")
 
 
+def replayed(letter: dict[str, Any], event: Event = ASKED) -> Event:
+    """The event as it is published again."""
+    return replace(event, extensions={**event.extensions, "replay": f"{letter['letter_id']}.{letter['deaths']}"})
+
+
 def letters(client: httpx.Client, **query: Any) -> list[dict[str, Any]]:
     answer = client.get(LETTERS, params=query)
     assert answer.status_code == 200, answer.text
@@ -151,7 +158,7 @@ def test_a_replayed_event_is_published_as_it_was_where_it_died_and_its_task_is_o
     answer = deadletter.post(f"{LETTERS}/{letter['letter_id']}/replay")
     assert answer.status_code == 202
     assert answer.json()["replayed_at"] is not None
-    assert brokers["inference"].events == [ASKED]
+    assert brokers["inference"].events == [replayed(letter)]
     assert brokers["ingest"].events == []
     assert state(tasks) is TaskState.PENDING
     assert letters(deadletter, open=True) == []
@@ -165,13 +172,87 @@ def test_an_event_that_dies_again_after_its_replay_is_open_again(
     (letter,) = letters(deadletter)
     replay = f"{LETTERS}/{letter['letter_id']}/replay"
     deadletter.post(replay)
-    die(deadletter, knativeerrorcode="500")
-    die(deadletter, knativeerrorcode="500")
+    die(deadletter, brokers["inference"].events[-1], knativeerrorcode="500")
+    die(deadletter, brokers["inference"].events[-1], knativeerrorcode="500")
     (again,) = letters(deadletter, open=True)
     assert (again["letter_id"], again["deaths"], again["code"]) == (letter["letter_id"], 2, 500)
     assert state(tasks) is TaskState.FAILURE
     assert deadletter.post(replay).status_code == 202
-    assert len(brokers["inference"].events) == 2
+    assert brokers["inference"].events[-1] == replayed(again)
+
+
+@pytest.mark.parametrize("copies", [1, 4])
+def test_a_death_told_again_after_its_replay_is_no_new_one(
+    deadletter: httpx.Client, tasks: SqlTasks, brokers: dict[str, Recorder], copies: int
+) -> None:
+    """The broker delivers a letter again whose answer was lost; the replay's fate is not known yet."""
+    die(deadletter)
+    (letter,) = letters(deadletter)
+    assert deadletter.post(f"{LETTERS}/{letter['letter_id']}/replay").status_code == 202
+    with ThreadPoolExecutor(copies) as pool:
+        assert {answer.status_code for answer in pool.map(lambda _: die(deadletter), range(copies))} == {204}
+    assert letters(deadletter, open=True) == []
+    assert letters(deadletter)[0]["deaths"] == 1
+    assert state(tasks) is TaskState.PENDING
+    die(deadletter, brokers["inference"].events[-1])
+    assert letters(deadletter, open=True)[0]["deaths"] == 2
+    assert state(tasks) is TaskState.FAILURE
+    die(deadletter)
+    assert letters(deadletter)[0]["deaths"] == 2
+
+
+def test_a_replay_that_dies_at_another_subscriber_is_the_death_that_is_known_there(
+    deadletter: httpx.Client, brokers: dict[str, Recorder]
+) -> None:
+    """All subscribers of a type get the event again."""
+    die(deadletter)
+    die(deadletter, knativeerrordest="http://drift")
+    first = next(found for found in letters(deadletter) if found["destination"] == "http://predict-async")
+    deadletter.post(f"{LETTERS}/{first['letter_id']}/replay")
+    die(deadletter, brokers["inference"].events[-1], knativeerrordest="http://drift")
+    assert [(found["destination"], found["deaths"]) for found in letters(deadletter, open=True)] == [
+        ("http://drift", 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "told", ["", "1", "x.1", "{id}.", "{id}.0", "{id}.-1", "{id}.1.5", "{id}.٣", "{id}.9999999999"]
+)
+def test_a_replay_that_is_none_of_ours_counts_as_the_first_death(deadletter: httpx.Client, told: str) -> None:
+    die(deadletter)
+    (letter,) = letters(deadletter)
+    assert die(deadletter, replay=told.replace("{id}", letter["letter_id"])).status_code == 204
+    assert letters(deadletter) == [letter]
+
+
+def test_a_letter_whose_time_is_over_is_not_kept_and_fails_nothing(
+    environment: dict[str, str], database: Database, tasks: SqlTasks
+) -> None:
+    """Whoever keeps it may have been given up by the broker, which delivers it again."""
+    hasty = environment | {"MATCHCAST_HANDLER_SECONDS": "0.3"}
+    with serving(hasty, database) as client:
+        with database.writing():
+            tasks.start("t1", NOW)
+            assert_problem(die(client), 504)
+            time.sleep(0.2)
+        time.sleep(0.5)
+        assert letters(client) == []
+        assert state(tasks) is TaskState.RUNNING
+
+
+def test_a_broker_that_does_not_answer_is_given_up_soon(
+    environment: dict[str, str], database: Database, tasks: SqlTasks
+) -> None:
+    """Letter and task are held meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        deaf = environment | {"MATCHCAST_INFERENCE_BROKER_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        with serving(deaf, database) as client:
+            die(client)
+            (letter,) = letters(client)
+            replay = f"{LETTERS}/{letter['letter_id']}/replay"
+            assert_problem(client.post(replay, timeout=4), 503, words="cannot be reached")
+            assert letters(client, open=True) == [letter]
+            assert state(tasks) is TaskState.FAILURE
 
 
 def test_a_letter_is_replayed_once_however_many_ask(
@@ -233,7 +314,7 @@ def test_data_that_was_too_large_to_travel_stays_where_it_is(
     assert die(deadletter, large).status_code == 204
     (letter,) = letters(deadletter)
     assert deadletter.post(f"{LETTERS}/{letter['letter_id']}/replay").status_code == 202
-    assert brokers["inference"].events == [large]
+    assert brokers["inference"].events == [replayed(letter, large)]
 
 
 @pytest.mark.parametrize("changes", [{"id": "a\0b"}, {"source": "\ud800"}, {"subject": "x\ny"}])
@@ -363,7 +444,7 @@ def test_attributes_of_any_letters_are_replayed_as_they_were(
     assert die(deadletter, odd).status_code == 204
     (letter,) = letters(deadletter)
     assert deadletter.post(f"{LETTERS}/{letter['letter_id']}/replay").status_code == 202
-    assert brokers["inference"].events == [odd]
+    assert brokers["inference"].events == [replayed(letter, odd)]
 
 
 def test_the_kept_event_has_lost_what_the_broker_added(deadletter: httpx.Client) -> None:

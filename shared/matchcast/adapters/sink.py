@@ -12,7 +12,7 @@ from matchcast.domain.event import Event
 from matchcast.errors import Unavailable
 from matchcast.ports import ObjectStore
 
-_SECONDS: Final = 5.0
+SECONDS: Final = 5.0
 
 
 class HttpSink:
@@ -21,12 +21,13 @@ class HttpSink:
     Args:
         url: of the broker, as K_SINK has it.
         objects: opens the store for data too large to travel.
+        seconds: how long each of connecting, sending and answering may take.
     """
 
-    def __init__(self, url: str, objects: Callable[[], ObjectStore]) -> None:
+    def __init__(self, url: str, objects: Callable[[], ObjectStore], seconds: float = SECONDS) -> None:
         self._url = url
         self._objects = objects
-        self._client = httpx.Client(timeout=_SECONDS, limits=httpx.Limits(max_keepalive_connections=32))
+        self._client = httpx.Client(timeout=seconds, limits=httpx.Limits(max_keepalive_connections=32))
         finalize(self, self._client.close)
 
     def publish(self, event: Event) -> None:

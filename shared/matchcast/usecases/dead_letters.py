@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,14 +11,16 @@ from typing import Final, NamedTuple
 from matchcast.domain.event import Event, named_id
 from matchcast.errors import BadInput, Conflict, MatchcastError, NotFound, TimedOut, Unavailable
 from matchcast.events import PING, PredictionRequested, Problem, ScrapeRequested
-from matchcast.ports.events import DeadLetter, DeadLetters, Sink, Tasks, Transaction
+from matchcast.ports.events import DeadLetter, DeadLetters, Deadline, Sink, Tasks, Transaction
 from matchcast.usecases.scrape_due import task_of_ping
 
 ProblemOf = Callable[[MatchcastError], Problem]
 _DESTINATION: Final = "knativeerrordest"
 _CODE: Final = "knativeerrorcode"
 _DATA: Final = "knativeerrordata"
-_BY_BROKER: Final = frozenset((_DESTINATION, _CODE, _DATA))
+REPLAY: Final = "replay"
+"""Extension of an event that is replayed: the letter's id and how often it has died."""
+_ADDED: Final = frozenset((_DESTINATION, _CODE, _DATA, REPLAY))
 _LONGEST_REASON: Final = 500
 _LONGEST_DESTINATION: Final = 1000
 _GATEWAY_TIMEOUT: Final = 504
@@ -38,34 +41,39 @@ def keep_letter(
     tasks: Tasks,
     transaction: Transaction,
     now: datetime,
+    deadline: Deadline,
     problem_of: ProblemOf,
 ) -> None:
     """Keep an event that died at this broker, and fail the task it was for, both or none.
 
-    A letter that is open is the same death delivered again and counts once; one that was replayed has died again.
+    Each death counts once, however often and late it is told: a copy that was replayed tells after how many deaths it
+    was, so a broker that tells of an older one again changes nothing.
 
     Args:
         event: as the broker delivers it to a dead-letter sink, with its own extensions.
+    Raises:
+        TimedOut: nothing was written.
     """
     told = event.extensions
     destination = _printable(told.get(_DESTINATION, ""), _LONGEST_DESTINATION)
+    letter_id = named_id(broker, event.source, event.id, destination)
     letter = DeadLetter(
-        letter_id=named_id(broker, event.source, event.id, destination),
+        letter_id=letter_id,
         broker=broker,
-        event=replace(event, extensions={name: text for name, text in told.items() if name not in _BY_BROKER}),
+        event=replace(event, extensions={name: text for name, text in told.items() if name not in _ADDED}),
         destination=destination,
         code=_code(told.get(_CODE)),
         reason=_printable(told.get(_DATA, ""), _LONGEST_REASON),
         died_at=now,
-        deaths=1,
+        deaths=1 + _deaths_before(told.get(REPLAY, ""), letter_id),
         replayed_at=None,
     )
     task_id = _task_of(event)
     with transaction():
-        letters.add(letter)
-        if task_id is not None:
+        if letters.add(letter) and task_id is not None:
             problem = problem_of(_given_up(letter))
             tasks.finish(task_id, now, problem=problem.model_dump(mode="json", exclude_none=True))
+        deadline.check()
 
 
 def find_letter(letter_id: str, letters: DeadLetters) -> DeadLetter:
@@ -103,10 +111,11 @@ def replay_letter(
 
     The broker takes the event inside the transaction: refused, nothing has changed; and whoever handles the event, or
     finds it dead once more, waits for the transaction and sees the task open and the letter replayed. Killed in
-    between, the letter stays open, its task failed, and the event finds nothing to do.
+    between, the letter stays open, its task failed, and the event finds nothing to do. Letter and task are held
+    meanwhile.
 
     Args:
-        sinks: opens the brokers, by name.
+        sinks: opens the brokers, by name; they must not take long to refuse.
     Raises:
         NotFound: there is no such letter.
         Conflict: it was replayed and did not die since.
@@ -119,8 +128,19 @@ def replay_letter(
         task_id = _task_of(letter.event)
         if task_id is not None:
             tasks.reopen(task_id, now)
-        sinks[letter.broker]().publish(letter.event)
+        sinks[letter.broker]().publish(_replayed(letter))
     return letter._replace(replayed_at=now)
+
+
+def _replayed(letter: DeadLetter) -> Event:
+    extensions = {**letter.event.extensions, REPLAY: f"{letter.letter_id}.{letter.deaths}"}
+    return replace(letter.event, extensions=extensions)
+
+
+def _deaths_before(replay: str, letter_id: str) -> int:
+    """How often the letter had died when this copy of its event was published."""
+    of, _, number = replay.partition(".")
+    return int(number) if of == letter_id and re.fullmatch("[1-9][0-9]{0,8}", number) else 0
 
 
 def _given_up(letter: DeadLetter) -> Unavailable:

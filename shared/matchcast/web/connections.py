@@ -135,14 +135,14 @@ class Connections:
     def transaction(self) -> AbstractContextManager[object]:
         return self._database.writing()
 
-    def sink(self, url: str) -> Callable[[], Sink]:
-        """The broker at this address."""
+    def sink(self, url: str, **limits: float) -> Callable[[], Sink]:
+        """The broker at this address; `limits` are those of `HttpSink`."""
 
         @cache
         def opened() -> Sink:
             from matchcast.adapters.sink import HttpSink
 
-            return HttpSink(url, lambda: self.objects)
+            return HttpSink(url, lambda: self.objects, **limits)
 
         return opened
 

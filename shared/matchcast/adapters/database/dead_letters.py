@@ -1,8 +1,9 @@
 """Events that could not be delivered."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -13,6 +14,9 @@ from matchcast.adapters.database.inbox import event_from, event_json
 from matchcast.adapters.database.tables import dead_events
 from matchcast.ports.events import DeadLetter
 
+_AT_ONCE: Final = 10
+"""Letters that a page reads from the database; each may carry a quarter of a megabyte."""
+
 
 class SqlDeadLetters:
     """The `DeadLetters` port."""
@@ -20,22 +24,23 @@ class SqlDeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, letter: DeadLetter) -> None:
+    def add(self, letter: DeadLetter) -> bool:
         insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         new = insert(dead_events).values(letter._asdict() | {"event": event_json(letter.event)})
         again = {
             "code": new.excluded.code,
             "reason": new.excluded.reason,
             "died_at": new.excluded.died_at,
-            "deaths": dead_events.c.deaths + 1,
+            "deaths": new.excluded.deaths,
             "replayed_at": None,
         }
         with self._database.writing() as connection:
-            connection.execute(
+            kept = connection.execute(
                 new.on_conflict_do_update(
-                    index_elements=["letter_id"], set_=again, where=dead_events.c.replayed_at.is_not(None)
-                )
+                    index_elements=["letter_id"], set_=again, where=dead_events.c.deaths < new.excluded.deaths
+                ).returning(dead_events.c.letter_id)
             )
+            return kept.one_or_none() is not None
 
     def find(self, letter_id: str) -> DeadLetter | None:
         with self._database.reading() as connection:
@@ -51,7 +56,8 @@ class SqlDeadLetters:
         if open_only:
             query = query.where(dead_events.c.replayed_at.is_(None))
         with self._database.reading() as connection:
-            return [_letter(row) for row in connection.execute(query)]
+            rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
+            return [_without_data(_letter(row)) for row in rows]
 
     def mark_replayed(self, letter_id: str, now: datetime) -> bool:
         is_open = (dead_events.c.letter_id == letter_id) & dead_events.c.replayed_at.is_(None)
@@ -61,3 +67,7 @@ class SqlDeadLetters:
 
 def _letter(row: Row[Any]) -> DeadLetter:
     return DeadLetter(**{**row._mapping, "event": event_from(row.event)})
+
+
+def _without_data(letter: DeadLetter) -> DeadLetter:
+    return letter._replace(event=replace(letter.event, data=None, extensions={}))
