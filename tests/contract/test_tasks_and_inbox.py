@@ -193,9 +193,20 @@ def test_whoever_finishes_a_task_waits_for_it_to_be_opened_again(database: Datab
 def test_an_unknown_or_removed_task_changes_nothing(database: Database) -> None:
     tasks = SqlTasks(database)
     tasks.add(task())
-    tasks.remove("t1")
+    assert tasks.remove("t1")
+    assert not tasks.remove("t1")
     assert tasks.find("t1") is None
     assert not any((tasks.start("t1", NOW), tasks.finish("t1", NOW), tasks.reopen("t1", NOW)))
+
+
+def test_a_task_whose_work_has_begun_is_not_removed(database: Database) -> None:
+    tasks = SqlTasks(database)
+    tasks.add(task("begun"), task("ended"))
+    tasks.start("begun", NOW)
+    tasks.finish("ended", NOW, result={})
+    before = [tasks.find("begun"), tasks.find("ended")]
+    assert not any((tasks.remove("begun"), tasks.remove("ended")))
+    assert [tasks.find("begun"), tasks.find("ended")] == before
 
 
 def letter(name: str, minutes: int = 0) -> DeadLetter:

@@ -149,6 +149,24 @@ def test_a_request_is_not_accepted_while_the_broker_is_away(
         assert connection.exec_driver_sql("SELECT count(*) FROM tasks").scalar() == 0
 
 
+def test_a_request_whose_work_has_begun_is_accepted_though_the_broker_said_no(
+    scrape: httpx.Client, broker: Recorder, database: Database
+) -> None:
+    """Its answer was lost, as that of a broker which is killed."""
+    with ThreadPoolExecutor(1) as pool:
+
+        class Lost(list[Event]):
+            def append(self, event: Event) -> None:
+                super().append(event)
+                pool.submit(deliver, scrape, event).result()
+                broker.status = 500
+
+        broker.events = Lost()
+        answer = scrape.post("/scrape", json=ASKED)
+    assert answer.status_code == 202
+    assert task(database, answer.json()["task_id"]).state is TaskState.SUCCESS
+
+
 def test_matches_of_the_window_are_stored_and_told_of(
     scrape: httpx.Client, broker: Recorder, database: Database, objects: FolderStore
 ) -> None:
@@ -306,6 +324,35 @@ def test_a_ping_reads_the_days_around_now_for_a_task_made_of_it(
     another = reply_of(deliver(scrape, replace(DUE, id="p2")))
     assert another is not None
     assert another.data["task_id"] != told.task_id
+
+
+def test_a_scrape_that_others_publish_brings_its_task(
+    scrape: httpx.Client, broker: Recorder, database: Database, shelf: Shelf
+) -> None:
+    event = replace(accepted(scrape, broker), id="a1", source="/airflow/dags/odds")
+    event = replace(event, data=event.data | {"task_id": "a1"})
+    reply = reply_of(deliver(scrape, event))
+    assert reply is not None
+    assert payload_of(reply, MatchesIngested).task_id == "a1"
+    assert task(database, "a1").state is TaskState.SUCCESS
+    asked = len(shelf.asked)
+    assert reply_of(deliver(scrape, event)) == reply
+    assert len(shelf.asked) == asked
+
+
+@pytest.mark.parametrize("change", [{"to": "2025-02-19"}, {"to": "never"}, {"source": ""}, {"browser": True}])
+def test_the_task_of_an_event_that_breaks_its_schema_fails(
+    scrape: httpx.Client, broker: Recorder, database: Database, change: dict[str, Any]
+) -> None:
+    event = accepted(scrape, broker)
+    event = replace(event, data=event.data | change)
+    for _ in range(2):
+        reply = reply_of(deliver(scrape, event))
+        assert reply is not None
+        assert reply.type == "org.matchcast.event.rejected"
+    done = task(database, event.data["task_id"])
+    assert done.state is TaskState.FAILURE
+    assert done.problem == reply.data["problem"]
 
 
 @pytest.mark.parametrize(

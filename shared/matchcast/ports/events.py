@@ -128,8 +128,8 @@ class Tasks(Protocol):
         """Add tasks, all or none; one whose id is there stays as it is."""
         ...
 
-    def remove(self, task_id: str) -> None:
-        """Forget a task that could not be accepted."""
+    def remove(self, task_id: str) -> bool:
+        """Forget a task that could not be accepted. False if its work has begun, or it is unknown."""
         ...
 
     def find(self, task_id: str) -> Task | None: ...

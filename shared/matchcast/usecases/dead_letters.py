@@ -12,6 +12,7 @@ from matchcast.domain.event import Event, named_id
 from matchcast.errors import BadInput, Conflict, MatchcastError, NotFound, TimedOut, Unavailable
 from matchcast.events import PING, PredictionRequested, Problem, ScrapeRequested
 from matchcast.ports.events import DeadLetter, DeadLetters, Deadline, Sink, Tasks, Transaction
+from matchcast.usecases.asking import task_named_by
 from matchcast.usecases.scrape_due import task_of_ping
 
 ProblemOf = Callable[[MatchcastError], Problem]
@@ -156,10 +157,7 @@ def _task_of(event: Event) -> str | None:
     """The task that an event is for."""
     if event.type == PING:
         return task_of_ping(event)
-    if event.type not in (PredictionRequested.type(), ScrapeRequested.type()) or not isinstance(event.data, dict):
-        return None
-    told = event.data.get("task_id")
-    return told if isinstance(told, str) and told.isprintable() else None
+    return task_named_by(event) if event.type in (PredictionRequested.type(), ScrapeRequested.type()) else None
 
 
 def _code(told: str | None) -> int | None:

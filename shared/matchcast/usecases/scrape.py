@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.event import Event
+from matchcast.domain.event import Event, source_of
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadInput, BadSource, MatchcastError, TaskEnded, Unavailable
 from matchcast.events import (
@@ -22,11 +22,11 @@ from matchcast.events import (
     data_of,
     first_event,
     next_event,
-    payload_of,
 )
 from matchcast.ports import MatchStore, ObjectStore, Parsed, TeamAlias
 from matchcast.ports.events import Deadline, Effect, Inbox, Sink, Task, Tasks, TaskState
 from matchcast.ports.feeds import Capture, Captures, Feed, RawFile, Window
+from matchcast.usecases.asking import asked_of, publish_asking
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
 from matchcast.usecases.scrape_due import LONGEST_WINDOW, ScrapeDue, task_id_of
 
@@ -76,22 +76,21 @@ def request_scrape(
         tournaments=tuple(sorted(window.tournaments)),
     )
     tasks.add(_new_task(task_id, now, kept_for))
-    try:
-        sink.publish(first_event(payload, id=task_id, service=_SERVICE, now=now, subject=source))
-    except Unavailable:
-        tasks.remove(task_id)
-        raise
+    event = first_event(payload, id=task_id, service=_SERVICE, now=now, subject=source)
+    publish_asking(event, task_id, tasks, sink)
 
 
 def scrape_requested(event: Event, given: Scraping, now: datetime, deadline: Deadline) -> Event | None:
-    """Do what a scrape.requested asks for.
+    """Do what a scrape.requested asks for. One that others than we published brings its task along.
 
     Raises:
-        BadInput: the event is not as its schema says.
-        TaskEnded: its task is unknown or has its final state; nothing was written.
+        BadInput: the event is not as its schema says; the task it names has failed.
+        TaskEnded: its task has its final state, or was not accepted; nothing was written.
         Unavailable: the source, the database or the object store is away.
     """
-    asked = payload_of(event, ScrapeRequested)
+    asked = asked_of(event, ScrapeRequested, given.tasks, now, given.problem_of)
+    if event.source != source_of(_SERVICE) and given.inbox.handled(_SERVICE, event) is None:
+        given.tasks.add(_new_task(asked.task_id, now, given.kept_for))
     window = Window(asked.first_day, asked.last_day, frozenset(asked.tournaments))
     return _Scrape(event, asked.task_id, asked.source, window, given, now, deadline).run()
 

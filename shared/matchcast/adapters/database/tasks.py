@@ -39,9 +39,10 @@ class SqlTasks:
         with self._database.writing() as connection:
             connection.execute(add, [task._asdict() | {"state": task.state.value} for task in new])
 
-    def remove(self, task_id: str) -> None:
+    def remove(self, task_id: str) -> bool:
+        pending = (tasks.c.task_id == task_id) & (tasks.c.state == TaskState.PENDING.value)
         with self._database.writing() as connection:
-            connection.execute(delete(tasks).where(tasks.c.task_id == task_id))
+            return connection.execute(delete(tasks).where(pending)).rowcount == 1
 
     def find(self, task_id: str) -> Task | None:
         with self._database.reading() as connection:
