@@ -307,6 +307,24 @@ def test_any_event_is_kept_whatever_it_carries(deadletter: httpx.Client, tasks: 
     assert state(tasks) is TaskState.PENDING
 
 
+@pytest.mark.parametrize(
+    ("body", "kept"), [(b'{"n": NaN}', '{"n": NaN}'), (b"[1e999]", "[1e999]"), (b"\xff", {"data_base64": "/w=="})]
+)
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_an_event_is_kept_whose_data_is_no_json(deadletter: httpx.Client, body: bytes, kept: Any, slash: str) -> None:
+    headers, _ = event_http(died())
+    assert deadletter.post(f"/from/inference{slash}", headers=headers, content=body).status_code == 204
+    (letter,) = letters(deadletter)
+    assert deadletter.get(f"{LETTERS}/{letter['letter_id']}").json()["event_data"] == kept
+
+
+def test_a_letter_may_be_as_large_as_an_event(deadletter: httpx.Client) -> None:
+    for number, slash in enumerate(("", "/")):
+        large = died(replace(ASKED, id=f"large{number}", data={"note": "x" * 500_000}))
+        assert deliver(deadletter, large, f"/from/inference{slash}").status_code == 204
+    assert len(letters(deadletter)) == 2
+
+
 def test_data_that_was_too_large_to_travel_stays_where_it_is(
     deadletter: httpx.Client, brokers: dict[str, Recorder]
 ) -> None:

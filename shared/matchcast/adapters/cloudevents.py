@@ -1,6 +1,8 @@
 """Events as CloudEvents 1.0 over HTTP, by the `cloudevents` SDK."""
 
+import base64
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,17 +23,21 @@ _SAFE: Final = "".join(map(chr, range(0x21, 0x7F))).translate({ord('"'): None, o
 _OWN: Final = frozenset(("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"))
 
 
-def read_event(headers: Mapping[str, str], body: bytes) -> Event:
+def read_event(headers: Mapping[str, str], body: bytes, *, any_data: bool = False) -> Event:
     """The event in a request or answer, in binary or structured mode.
 
+    Args:
+        any_data: take data that is no JSON as its text, or `{"data_base64": …}` where it is none.
+    Returns:
+        The event; one without `time`, which CloudEvents allow, has the moment it was read.
     Raises:
-        BadInput: it is no CloudEvent 1.0, lacks `time`, or its data is no JSON.
+        BadInput: it is no CloudEvent 1.0, or its data is no JSON.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     lower |= {name: unquote(value) for name, value in lower.items() if name.startswith(_BINARY)}
     try:
-        read = from_http(lower, body or None, data_unmarshaller=_json)
-    except (GenericException, ValueError, TypeError, AttributeError) as error:
+        read = from_http(lower, body or None, data_unmarshaller=_any if any_data else _json)
+    except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(
             f"body: is no CloudEvent 1.0 ({error}); send one in binary or structured mode", "body"
         ) from error
@@ -76,9 +82,39 @@ def _sdk_event(event: Event) -> CloudEvent:
     return CloudEvent(attributes, event.data)
 
 
+def json_of(content: bytes | str) -> Any:
+    """A JSON value that any reader of JSON takes, so without the NaN and Infinity that Python's own would let pass.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(content, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(told: str) -> float:
+    number = float(told)
+    if not math.isfinite(number):
+        raise ValueError(f"{told} is no number in JSON")
+    return number
+
+
 def _json(content: Any) -> Any:
     """Bytes of the body in binary mode; in structured mode the SDK gives the data as JSON text again."""
-    return json.loads(content) if content else None
+    return json_of(content) if content else None
+
+
+def _any(content: Any) -> Any:
+    try:
+        return _json(content)
+    except (ValueError, RecursionError):
+        pass
+    if isinstance(content, str):
+        return content
+    try:
+        return bytes(content).decode()
+    except UnicodeDecodeError:
+        return {"data_base64": base64.b64encode(content).decode()}
 
 
 def _bytes(data: Any) -> bytes:

@@ -33,12 +33,12 @@ class CachedObjects:
     def put(self, key: str, content: bytes) -> str:
         return self._store.put(key, content)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, largest: int | None = None) -> bytes:
         copy = self._copy(key)
         if copy is not None and self._away:
             return copy
         try:
-            content = self._store.get(key)
+            content = self._store.get(key, largest=largest)
         except Unavailable:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             if copy is None:

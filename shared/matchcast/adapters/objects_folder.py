@@ -37,6 +37,16 @@ def key_segments(key: str) -> list[str]:
     return segments
 
 
+def check_size(key: str, size: int, largest: int | None) -> None:
+    """Go on, if an object is no larger than `largest` bytes.
+
+    Raises:
+        BadInput: it is.
+    """
+    if largest is not None and size > largest:
+        raise BadInput(f"key: {key} has {size} bytes, more than the {largest} allowed; put a smaller one", "key")
+
+
 class FolderStore:
     """The `ObjectStore` port over a folder, which the first `put` makes."""
 
@@ -52,9 +62,11 @@ class FolderStore:
             raise self._away(error) from error
         return hashlib.sha256(content).hexdigest()
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, largest: int | None = None) -> bytes:
         try:
-            return self._path(key).read_bytes()
+            path = self._path(key)
+            check_size(key, path.stat().st_size, largest)
+            return path.read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             self._check_root()
             raise NotFound(f"there is no object {key} in {self._root}") from error

@@ -31,10 +31,10 @@ class HttpSink:
         finalize(self, self._client.close)
 
     def publish(self, event: Event) -> None:
-        headers, body = event_http(lightened(event, self._objects()))
+        headers, body = event_http(lightened(event, self._objects))
         try:
             answer = self._client.post(self._url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(
                 f"the broker at {self._url} cannot be reached ({error}); try again when it is back"
             ) from error

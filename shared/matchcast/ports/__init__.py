@@ -284,11 +284,14 @@ class ObjectStore(Protocol):
         """Write or replace an object; readers see the old bytes or the new ones, nothing between. Returns its ETag."""
         ...
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, largest: int | None = None) -> bytes:
         """Read an object.
 
+        Args:
+            largest: how many bytes it may have; none of a larger one are read.
         Raises:
             NotFound: there is no such object.
+            BadInput: it is larger.
             Unavailable: the store cannot be reached.
         """
         ...

@@ -52,21 +52,29 @@ def take_events(
     Args:
         handlers: by CloudEvents type; `ANY` takes what no other does.
         objects: opens the store that holds what was too large to travel.
-        seconds: how long the handling of an event may take, for all types or by type.
-        whole: fetch data that was too large to travel before an event is handled.
+        seconds: how long the handling of an event may take, for all types or by type; its body comes within the least.
+        whole: the data must be JSON, and is fetched if it was too large to travel, before an event is handled; otherwise
+            events are taken as they are, also with data that is no JSON.
     """
-    app.state.event_paths.add(path)
+    app.state.event_paths.update((path, f"{path.rstrip('/')}/"))
     limits = seconds if isinstance(seconds, Mapping) else dict.fromkeys(handlers, seconds)
+    reading = min(seconds.values()) if isinstance(seconds, Mapping) else seconds
 
     async def take(request: Request) -> Response:
-        body = await bounded_body(request)
-        if body is None:
-            reason = f"body: is larger than {LARGEST_EVENT} bytes; put the data into the object store"
-            return _answer(_rejected_request(b"", BadInput(reason, "body")))
+        digest = hashlib.sha256(_attributes(request))
         try:
-            event = read_event(request.headers, body)
+            with fail_after(reading):
+                body = await bounded_body(request, digest.update)
+        except TimeoutError:
+            return problem_of(request.scope, TimedOut(f"body: did not come within {reading:g} s"))
+        try:
+            if body is None:
+                raise BadInput(
+                    f"body: is larger than {LARGEST_EVENT} bytes; put the data into the object store", "body"
+                )
+            event = read_event(request.headers, body, any_data=not whole)
         except BadInput as error:
-            return _answer(_rejected_request(body, error))
+            return _answer(_rejected_request(digest.hexdigest(), error))
         handler = handlers.get(event.type, handlers.get(ANY))
         if handler is None:
             known = ", ".join(sorted(handlers)) or "no others"
@@ -77,14 +85,14 @@ def take_events(
                 reply = await to_thread.run_sync(_handled, handler, event, Timer(limit), abandon_on_cancel=True)
         except TimeoutError:
             return problem_of(request.scope, TimedOut(f"{event.type} {event.id} took longer than {limit:g} s"))
-        except Unavailable as error:
+        except MatchcastError as error:
             _note(event, f"not now: {error}")
-            return problem_of(request.scope, error)
+            return problem_of(request.scope, error if isinstance(error, Unavailable) else Unavailable(str(error)))
         return _answer(reply)
 
     def _handled(handler: Handler, event: Event, deadline: Deadline) -> Event | None:
         try:
-            reply = handler(completed(event, objects()) if whole else event, deadline)
+            reply = handler(completed(event, objects) if whole else event, deadline)
         except Unavailable:
             raise
         except TaskEnded as error:
@@ -94,19 +102,21 @@ def take_events(
             reply = _rejected(event, error)
         else:
             _note(event, "handled" if reply is None else f"handled, {reply.type} follows")
-        return None if reply is None else lightened(reply, objects())
+        return None if reply is None else lightened(reply, objects)
 
-    def _rejected(event: Event, error: MatchcastError) -> Event:
+    def _rejected(event: Event, error: MatchcastError) -> Event | None:
         _note(event, f"rejected: {error}")
+        if event.type == EventRejected.type():  # or rejections would follow from one another without end
+            return None
         payload = EventRejected(
             parent_id=event.id, parent_source=event.source, parent_type=event.type, problem=problem_data(error)
         )
         return next_event(event, payload, service=service, now=now())
 
-    def _rejected_request(body: bytes, error: MatchcastError) -> Event:
+    def _rejected_request(digest: str, error: MatchcastError) -> Event:
         _LOG.warning("a request that is no event was rejected: %s", error)
         payload = EventRejected(parent_id=None, parent_source=None, parent_type=None, problem=problem_data(error))
-        id_ = named_id(service, EventRejected.type(), hashlib.sha256(body).hexdigest())
+        id_ = named_id(service, EventRejected.type(), digest)
         return first_event(payload, id=id_, service=service, now=now())
 
     app.add_api_route(path, take, methods=["POST"], include_in_schema=False, response_model=None)
@@ -119,13 +129,23 @@ def _answer(reply: Event | None) -> Response:
     return Response(body, 200, headers)
 
 
-async def bounded_body(request: Request) -> bytes | None:
+def _attributes(request: Request) -> bytes:
+    """The headers that make an event what it is."""
+    told = sorted(item for item in request.headers.raw if item[0].startswith(b"ce-") or item[0] == b"content-type")
+    return b"".join(b"%b: %b\n" % item for item in told) + b"\n"
+
+
+async def bounded_body(request: Request, seen: Callable[[bytes], object] = len) -> bytes | None:
     """A request's body of at most `LARGEST_EVENT` bytes.
 
     None if it is larger; the rest is read all the same, so that the connection can go on.
+
+    Args:
+        seen: called with every part.
     """
     parts, size = [], 0
     async for part in request.stream():
+        seen(part)
         size += len(part)
         if size <= LARGEST_EVENT:
             parts.append(part)
