@@ -144,7 +144,7 @@ def alone(system: System) -> list[float]:
 def kill_at_random(system: System, kills: int, over: threading.Event) -> int:
     """SIGKILL processes of functions at random moments; how many there were."""
     rng, killed = random.Random(4), 0
-    while killed < kills and not over.wait(rng.uniform(0.5, 4)):
+    while killed < kills and not over.wait(rng.uniform(4, 20)):
         killed += system.kill(rng.choice(("predict_async", "predict_async", "predict_async", "deadletter")))
     return killed
 
@@ -197,12 +197,20 @@ def tell_speed(system: System, asking: Asking, url: str, events: int) -> None:
 def tell_fates(system: System, asking: Asking, events: int, kills: int) -> None:
     over = threading.Event()
     begun = time.perf_counter()
+    accepted: list[str] = []
+    refused = 0
     with ThreadPoolExecutor(1) as pool:
         killing = pool.submit(kill_at_random, system, kills, over)
-        accepted = asking.many(events)
-        states = system.wait_until_final(accepted, 3600)
+        while len(accepted) < events:
+            asked = min(5000, events - len(accepted))
+            taken = asking.many(asked)
+            accepted += taken
+            refused += asked - len(taken)
         over.set()
         killed = killing.result()
+    while {"pending", "running"} & set(system.states()):
+        time.sleep(1)
+    states = system.wait_until_final(accepted, 60)
     took = time.perf_counter() - begun
     (letters,) = system.rows("SELECT count(*) FROM dead_events")
     recorded = system.rows("SELECT forecast_id FROM forecasts WHERE cause = 'requested'")
