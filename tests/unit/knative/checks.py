@@ -152,7 +152,10 @@ def keys(manifests: Sequence[Manifest], secrets: Mapping[str, set[str]]) -> Iter
 
 
 def timeouts(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """A handler gives up before its Trigger does, and that before Knative does; draining has its time."""
+    """A handler gives up before its Trigger does, and that before Knative does; draining has its time.
+
+    A Trigger waits for its dead-letter sink no longer than for its subscriber.
+    """
     services = of_kind(manifests, "Service")
     for name, service in services.items():
         spec = service["spec"]["template"]["spec"]
@@ -161,10 +164,14 @@ def timeouts(manifests: Sequence[Manifest]) -> Iterator[str]:
         if not spec["responseStartTimeoutSeconds"] <= spec["timeoutSeconds"] <= 600:
             yield f"{name}: an answer may begin later than it must end"
     for name, trigger in of_kind(manifests, "Trigger").items():
+        timeout = seconds(trigger["spec"]["delivery"]["timeout"])
+        sink = services[trigger["spec"]["delivery"]["deadLetterSink"]["ref"]["name"]]
+        bound = settings_of(sink).model_fields["handler_seconds"].default
+        if bound >= timeout:
+            yield f"{name}: waits {timeout:g} s, and its dead-letter sink may take {bound:g}"
         service = services.get(trigger["spec"]["subscriber"]["ref"]["name"], {})
         if not service:
             continue
-        timeout = seconds(trigger["spec"]["delivery"]["timeout"])
         if timeout > service["spec"]["template"]["spec"]["responseStartTimeoutSeconds"]:
             yield f"{name}: waits {timeout:g} s, longer than Knative lets its subscriber take"
         fields = settings_of(service).model_fields

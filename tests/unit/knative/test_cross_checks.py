@@ -157,6 +157,11 @@ def test_a_key_that_is_not_made_is_a_fault() -> None:
             "its handler may take 150",
         ),
         (
+            checks.timeouts,
+            set_at("Trigger", "matches-across", "spec", "delivery", "timeout", to="PT10S"),
+            "matches-across: waits 10 s, and its dead-letter sink may take 25",
+        ),
+        (
             checks.capacities,
             set_at("Trigger", "prediction-requested", "metadata", "annotations", checks.PARALLELISM, to="80"),
             "predict-async: its Triggers alone send 82 at once",
