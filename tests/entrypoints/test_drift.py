@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,10 @@ import pytest
 from sqlalchemy import insert, literal, select
 
 from functions.drift.main import app as drift_app
+from functions.drift.watching import watch_with
+from matchcast.adapters.clock import Timer
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.inbox import SqlInbox
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.database.tables import drift_reports, matches, odds
 from matchcast.adapters.objects_folder import FolderStore
@@ -22,7 +26,9 @@ from matchcast.domain.event import Event, derived_id
 from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import Fixture
 from matchcast.events import PING, DriftChecked, DriftDetected, EventRejected, ForecastsSettled, payload_of
+from matchcast.settings import DriftSettings, read_settings
 from matchcast.usecases.champion import CHAMPION_KEY, reference_key
+from matchcast.web.connections import Connections
 from tests.contract.matches import ingested
 from tests.entrypoints.drifting import NOW, Watched, contract, parquet
 from tests.entrypoints.recorder import deliver, reply_of
@@ -193,6 +199,27 @@ def test_the_same_ping_again_and_at_once_makes_one_report(watched: Watched, drif
 
 @pytest.mark.slow
 @compares
+def test_a_check_that_another_delivery_made_before_leaves_that_report_as_it_is(watched: Watched) -> None:
+    """Both are at work until the first is recorded."""
+    rows = watched.recent_rows()
+    watched.promote(rows, rows)
+    settings = read_settings(DriftSettings, watched.environment)
+    watch = watch_with(Connections(settings), settings, "drift")
+
+    class Late(SqlInbox):
+        def handled(self, consumer: str, event: Event) -> None:
+            """Nobody was done when this one looked."""
+
+    first = watch.check(DUE, NOW, Timer(60))
+    assert first is not None
+    kept = watched.objects.get(first.data["report_key"])
+    late = replace(watch, inbox=Late(watched.database))
+    assert late.check(DUE, NOW + timedelta(seconds=1), Timer(60)) == first
+    assert watched.objects.get(first.data["report_key"]) == kept
+
+
+@pytest.mark.slow
+@compares
 def test_without_a_champion_or_its_reference_a_check_is_rejected_with_the_remedy(
     watched: Watched, drift: httpx.Client
 ) -> None:
@@ -212,13 +239,17 @@ def test_without_a_champion_or_its_reference_a_check_is_rejected_with_the_remedy
     assert reply.type == DriftChecked.type(), "what was rejected may be sent again"
 
 
-@pytest.mark.parametrize("damaged", ["reference", "pointer"])
+@pytest.mark.parametrize("damaged", ["reference", "reference inside", "pointer"])
 def test_a_damaged_reference_or_champion_is_told_to_be_tried_again(
     watched: Watched, drift: httpx.Client, damaged: str
 ) -> None:
     rows = watched.recent_rows()
     version = watched.promote(rows, rows)
-    watched.objects.put(reference_key(version) if damaged == "reference" else CHAMPION_KEY, b"damaged")
+    content = b"damaged"
+    if damaged == "reference inside":
+        whole = watched.objects.get(reference_key(version))
+        content = whole[:4] + b"\xff" * (len(whole) // 2) + whole[4 + len(whole) // 2 :]
+    watched.objects.put(CHAMPION_KEY if damaged == "pointer" else reference_key(version), content)
     assert_problem(deliver(drift, DUE), 503, words="matchcast promote")
 
 

@@ -1,6 +1,7 @@
 """MinIO's notifications and what is announced of them, over HTTP."""
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -230,6 +231,24 @@ def test_a_notification_comes_again_while_something_is_away(
     assert broker.events == []
     told(reload)
     assert broker.types == ["model.promoted"]
+
+
+def test_an_announcement_that_takes_too_long_is_given_up(
+    environment: dict[str, str], house: House, broker: Recorder
+) -> None:
+    house.promote(1)
+    done = threading.Event()
+
+    class Slow(list[Event]):
+        def append(self, event: Event) -> None:
+            super().append(event)
+            done.wait(4)
+
+    broker.events = Slow()
+    with served(reload_app(environment | {"MATCHCAST_HANDLER_SECONDS": "0.5"})) as client:
+        answer = client.post(HOOK, json=PUT, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert_problem(answer, 504, words="took longer than 0.5 s")
+        done.set()
 
 
 def test_events_are_not_taken_here(reload: httpx.Client) -> None:

@@ -346,10 +346,11 @@ def test_the_task_of_an_event_that_breaks_its_schema_fails(
 ) -> None:
     event = accepted(scrape, broker)
     event = replace(event, data=event.data | change)
-    for _ in range(2):
-        reply = reply_of(deliver(scrape, event))
-        assert reply is not None
-        assert reply.type == "org.matchcast.event.rejected"
+    reply, again = (reply_of(deliver(scrape, event)) for _ in range(2))
+    assert reply is not None
+    assert reply.type == "org.matchcast.event.rejected"
+    assert again is not None
+    assert again.id == reply.id
     done = task(database, event.data["task_id"])
     assert done.state is TaskState.FAILURE
     assert done.problem == reply.data["problem"]

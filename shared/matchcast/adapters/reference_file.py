@@ -20,9 +20,10 @@ def read_reference(content: bytes, names: Sequence[str]) -> NDArray[np.float64]:
     try:
         table = pq.read_table(pa.BufferReader(content), columns=list(names))
         columns = [table[name].cast(pa.float64()).to_numpy() for name in names]
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError) as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
         raise BundleBroken(
-            f"the reference features beside the champion cannot be read ({str(error).splitlines()[0]}): "
+            f"the reference features beside the champion cannot be read ({said}): "
             "run `matchcast promote VERSION` with the champion's version again"
         ) from error
     return np.column_stack(columns)

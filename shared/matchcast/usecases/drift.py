@@ -109,12 +109,12 @@ class DriftWatch:
         deadline.check()
         report = self._report(event, bundle.version, columns, len(recent), now)
         whole = summary(report) | {"reference_matches": len(reference), "days": self.days, "evidently": details}
-        self.objects.put(report.report_key, _json(whole))
-        self.objects.put(report.html_key, html.encode())
         reply = next_event(event, _payload(report), service=self.service, now=now)
 
         def effect() -> Event:
             self.reports.add(report)
+            self.objects.put(report.report_key, _json(whole))
+            self.objects.put(report.html_key, html.encode())
             deadline.check()
             return reply
 

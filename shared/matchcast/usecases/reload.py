@@ -10,7 +10,7 @@ from matchcast.domain.event import Event, named_id, source_of
 from matchcast.errors import BadInput, BundleBroken, MatchcastError, NotFound
 from matchcast.events import ModelPromoted, ModelRejected, Payload, first_event
 from matchcast.ports import ObjectStore
-from matchcast.ports.events import Inbox, Sink
+from matchcast.ports.events import Deadline, Inbox, Sink
 from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, champion_at, read_pointer
 
 _SERVICE: Final = "reload"
@@ -23,7 +23,9 @@ def tells_of_champion(notification: Any) -> bool:
     return any(f"/{key}".endswith(f"/{CHAMPION_KEY}") for key in _put(notification))
 
 
-def announce_champion(objects: ObjectStore, inbox: Inbox, sink: Sink, now: datetime) -> Event | None:
+def announce_champion(
+    objects: ObjectStore, inbox: Inbox, sink: Sink, now: datetime, deadline: Deadline
+) -> Event | None:
     """Check the champion that is there now, and publish model.promoted or model.rejected, once for each pointer.
 
     The id of the event follows from the pointer's content; it is published before that is recorded, so that whoever is
@@ -32,7 +34,7 @@ def announce_champion(objects: ObjectStore, inbox: Inbox, sink: Sink, now: datet
     Returns:
         The event published; None if it was before, or there is no pointer any more.
     Raises:
-        Unavailable: the store, the database or the broker is away.
+        Unavailable: the store, the database or the broker is away, or the time is over before it is published.
     """
     try:
         raw = objects.get(CHAMPION_KEY)
@@ -41,6 +43,7 @@ def announce_champion(objects: ObjectStore, inbox: Inbox, sink: Sink, now: datet
     event = _verdict(raw, objects, now)
     if inbox.handled(_SERVICE, event) is not None:
         return None
+    deadline.check()
     sink.publish(event)
     inbox.once(_SERVICE, event, now, lambda: None)
     return event
