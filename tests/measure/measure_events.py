@@ -219,9 +219,7 @@ def tell_fates(system: System, asking: Asking, events: int, kills: int) -> None:
     )
     doubled = sum(n - 1 for n in told.values()) + len({row[0] for row in recorded} - set(told))
     lost = len(accepted) - sum(states.values())
-    print(
-        f"{events:,} asked in {took:,.0f} s while {killed} processes were killed: {len(accepted):,} accepted, ", end=""
-    )
+    print(f"{took:,.0f} s, {killed} processes killed: {len(accepted):,} accepted, {refused:,} refused, ", end="")
     print(f"{states['success']:,} completed, {letters[0]:,} dead-lettered, {lost} lost, {doubled} doubled")
 
 
