@@ -13,13 +13,19 @@ import aiohttp
 
 from knative.local.messages import Message, claims_to_be_event, http_headers, read_message
 from knative.local.objects import Delivery
-from matchcast.errors import BadInput
+from matchcast.errors import BadInput, Unavailable
 
 LARGEST_REPLY: Final = 1024 * 1024
 NO_ANSWER: Final = -1
+DESTINATION: Final = "knativeerrordest"
+"""Attribute of a dead letter: who did not take it."""
 RETRIED: Final = frozenset({404, 408, 409, 429})
 """And every 5xx; another 4xx is taken as an answer, and the event is lost."""
 LONGEST_TRY: Final = timedelta(minutes=10)
+LONGEST_REASON: Final = 1000
+"""Characters of why a reply was no event, in its dead letter."""
+HANDED_ON: Final = 5
+"""How often at least a reply or dead letter that the broker does not take is given to it again."""
 
 _LOG: Final = logging.getLogger("matchcast.broker")
 
@@ -133,15 +139,20 @@ class Courier:
             if not _retried(outcome):
                 break
             _LOG.info("%s to %s: %s, try %d follows", message.name, to.name, _words(outcome), retry + 1)
-            await self._wait(policy.pause(retry))
+            await self.wait(policy.pause(retry))
             outcome = await self._attempt(message, to, policy)
         if outcome.verdict is Verdict.LOST:
             _LOG.warning("%s is lost: %s answered %d", message.name, to.name, outcome.code)
         return outcome
 
-    async def _wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
+        """
+        Raises:
+            GivenUp: the runtime stops.
+        """
         try:
-            await asyncio.wait_for(self.stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):  # in Python 3.11 wait_for may swallow a cancellation
+                await self.stopping.wait()
         except TimeoutError:
             return
         raise GivenUp
@@ -191,7 +202,7 @@ def _judged(answer: aiohttp.ClientResponse, body: bytes | None) -> Outcome:
     try:
         return Outcome(Verdict.TAKEN, code, read_message(headers, body))
     except BadInput as error:
-        return Outcome(Verdict.FAILED, code, reason=f"the reply is no event: {error}")
+        return _malformed(code, error)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
@@ -213,9 +224,9 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes | None:
 
 def dead_letter(message: Message, to: Place, outcome: Outcome) -> Message:
     """The event as the dead-letter sink gets it."""
-    more = {"knativeerrordest": to.name, "knativeerrorcode": str(outcome.code)}
+    more = {DESTINATION: to.name, "knativeerrorcode": str(outcome.code)}
     if outcome.code != NO_ANSWER and outcome.reason:
-        more["knativeerrordata"] = outcome.reason
+        more["knativeerrordata"] = outcome.reason[:LONGEST_REASON]
     return message.with_attributes(**more)
 
 
@@ -229,19 +240,23 @@ class Onward(NamedTuple):
 async def dispatch(message: Message, to: Subscription, courier: Courier, onward: Onward) -> None:
     """Deliver an event to a subscription; it may be acknowledged when this returns.
 
+    As the real dispatcher does it, an event that carries what only dead letters do is dropped.
+
     Raises:
         GivenUp: the runtime stops; the event is not done with.
         Unavailable: a reply or dead letter could not be handed on; the event is not done with.
     """
-    outcome = await courier.deliver(message, to.subscriber, to.policy)
+    if DESTINATION in message.attributes:
+        _LOG.error("%s is lost: it carries %s, as a dead letter does", message.name, DESTINATION)
+        return
+    outcome = await _deliver(message, to.subscriber, to.policy, courier, onward)
     if outcome.verdict is Verdict.FAILED:
         if to.dead_letters is None:
             _LOG.error("%s is lost: %s failed (%s)", message.name, to.subscriber.name, _words(outcome))
             return
         _LOG.warning("%s is a dead letter: %s failed (%s)", message.name, to.subscriber.name, _words(outcome))
-        await onward.bury(to, dead_letter(message, to.subscriber, outcome))
-    elif outcome.reply is not None:
-        await onward.publish(outcome.reply)
+        letter = dead_letter(message, to.subscriber, outcome)
+        await _hand_on(lambda dead: onward.bury(to, dead), letter, courier, to.policy)
 
 
 async def dispatch_dead(message: Message, to: Subscription, courier: Courier, onward: Onward) -> None:
@@ -251,11 +266,43 @@ async def dispatch_dead(message: Message, to: Subscription, courier: Courier, on
         GivenUp, Unavailable: as `dispatch`.
     """
     assert to.dead_letters is not None
-    outcome = await courier.deliver(message, to.dead_letters, to.policy)
+    outcome = await _deliver(message, to.dead_letters, to.policy, courier, onward)
     if outcome.verdict is Verdict.FAILED:
         _LOG.error("the dead letter %s is lost: %s failed (%s)", message.name, to.dead_letters.name, _words(outcome))
-    elif outcome.reply is not None:
-        await onward.publish(outcome.reply)
+
+
+async def _deliver(message: Message, to: Place, policy: Policy, courier: Courier, onward: Onward) -> Outcome:
+    outcome = await courier.deliver(message, to, policy)
+    if outcome.reply is not None:
+        try:
+            await _hand_on(onward.publish, outcome.reply, courier, policy)
+        except BadInput as error:
+            return _malformed(outcome.code, error)
+    return outcome
+
+
+def _malformed(code: int, error: BadInput) -> Outcome:
+    return Outcome(Verdict.FAILED, code, reason=f"the reply is no event: {error}")
+
+
+async def _hand_on(
+    publish: Callable[[Message], Awaitable[None]], message: Message, courier: Courier, policy: Policy
+) -> None:
+    """Publish, with pauses: an event that went back to its queue at once would be delivered again and again.
+
+    Raises:
+        BadInput: the broker can never take the event.
+        GivenUp, Unavailable: as `dispatch`.
+    """
+    for retry in range(1, max(policy.retries, HANDED_ON) + 1):
+        try:
+            await publish(message)
+        except Unavailable as error:
+            _LOG.info("%s is handed on once more in a while: %s", message.name, error)
+            await courier.wait(policy.pause(retry))
+        else:
+            return
+    await publish(message)
 
 
 def _words(outcome: Outcome) -> str:

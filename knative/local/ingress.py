@@ -21,6 +21,7 @@ class Publisher(Protocol):
         """Hand an event over; it is the broker's when this returns.
 
         Raises:
+            BadInput: the broker can never take it.
             Unavailable: the broker cannot take it now.
         """
         ...
@@ -38,7 +39,10 @@ class Ingress:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, words = await self._answer(scope, receive)
+        try:
+            status, words = await self._answer(scope, receive)
+        except Disconnected:
+            return
         await send({"type": "http.response.start", "status": status, "headers": _headers(words)})
         await send({"type": "http.response.body", "body": words})
 
@@ -46,31 +50,38 @@ class Ingress:
         body = await read_body(receive, LARGEST_EVENT)
         if scope["method"] != "POST":
             return 405, b""
-        if scope["path"] != "/":
+        if scope["path"] != "/" or scope["query_string"]:
             return 404, b""
         if body is None:
             return 413, f"body: is larger than {LARGEST_EVENT} bytes; put the data into the object store".encode()
         try:
             message = read_message(scope["headers"], body)
+            await self._broker.publish(message)
         except BadInput as error:
             return 400, str(error).encode()
-        try:
-            await self._broker.publish(message)
         except Unavailable as error:
-            _LOG.info("%s was not taken: %s", message.name, error)
+            _LOG.info("an event was not taken: %s", error)
             return 500, str(error).encode()
         return 202, b""
 
 
+class Disconnected(Exception):
+    """Whoever sent a request went away before all of it was there; nothing of it counts, and nobody waits for an answer."""
+
+
 async def read_body(receive: Receive, largest: int) -> bytes | None:
-    """A request's body; None if it is larger, and then the rest is read all the same."""
+    """A request's body; None if it is larger, and then the rest is read all the same.
+
+    Raises:
+        Disconnected: it ends before it is whole.
+    """
     parts: list[bytes] = []
     size = 0
     more = True
     while more:
         part = await receive()
         if part["type"] == "http.disconnect":
-            break
+            raise Disconnected
         body = part.get("body", b"")
         size += len(body)
         if size <= largest:

@@ -7,6 +7,7 @@ from typing import Final
 
 from knative.local.delivery import Courier, GivenUp, Onward, Subscription, dispatch, dispatch_dead
 from knative.local.messages import Message
+from matchcast.errors import Unavailable
 
 _LOG: Final = logging.getLogger("matchcast.broker")
 
@@ -27,11 +28,17 @@ class MemoryBroker:
         self._dead: dict[str, asyncio.Queue[Message]] = {s.name: asyncio.Queue() for s in subscriptions}
         self._workers: list[asyncio.Task[None]] = []
         self._open = 0
+        self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     def check(self) -> None:
-        """It is always there."""
+        """
+        Raises:
+            Unavailable: it is closed.
+        """
+        if self._closed:
+            raise Unavailable(f"broker {self._name} is closed")
 
     async def start(self) -> None:
         for to in self._subscriptions:
@@ -50,7 +57,8 @@ class MemoryBroker:
         await self._idle.wait()
 
     async def close(self) -> None:
-        """End; what is left is lost."""
+        """End; what is left is lost, and what comes is refused."""
+        self._closed = True
         if self._open:
             _LOG.error("broker %s: %d events are lost with this process", self._name, self._open)
         for worker in self._workers:
@@ -58,7 +66,12 @@ class MemoryBroker:
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def publish(self, message: Message) -> None:
-        """Queue an event for each subscription that wants it."""
+        """Queue an event for each subscription that wants it.
+
+        Raises:
+            Unavailable: the broker is closed.
+        """
+        self.check()
         for to in self._subscriptions:
             if message.matches(to.wanted):
                 self._put(self._queues[to.name], message)

@@ -14,12 +14,18 @@ from aio_pika.abc import (
     AbstractIncomingMessage,
     DeliveryMode,
 )
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelInvalidStateError,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
 
 from knative.local.delivery import Courier, GivenUp, Onward, Subscription, dispatch, dispatch_dead
 from knative.local.messages import Message, Value
 from knative.local.topology import BrokerNames
-from matchcast.errors import Unavailable
+from matchcast.errors import BadInput, Unavailable
 
 PREFETCH: Final = 100
 CONFIRM_SECONDS: Final = 10.0
@@ -29,6 +35,8 @@ SETUP_SECONDS: Final = 20.0
 RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 BROKEN: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 """What a connection or channel that is gone, or a refusal, raises."""
+REFUSED: Final = (AuthenticationError, ProbableAuthenticationError, ChannelPreconditionFailed)
+"""Those of them that waiting does not mend."""
 
 _LOG: Final = logging.getLogger("matchcast.broker")
 
@@ -57,6 +65,7 @@ class RabbitmqBroker:
         self._closed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._first_try = asyncio.Event()
+        self._cause = "nobody has connected to it"
 
     def check(self) -> None:
         """
@@ -64,12 +73,24 @@ class RabbitmqBroker:
             Unavailable: RabbitMQ is away.
         """
         if self._exchange is None:
-            raise Unavailable(f"RabbitMQ is away; broker {self._names.broker} takes events when it is back")
+            raise self._away()
+
+    def _away(self) -> Unavailable:
+        words = f"broker {self._names.broker} takes events when it is back"
+        return Unavailable(f"RabbitMQ is away ({self._cause}); {words}")
 
     async def start(self) -> None:
-        """Connect, or go on trying to."""
+        """Connect, or go on trying to.
+
+        Raises:
+            BadInput: RabbitMQ takes neither user nor password, or has a queue or exchange that is made otherwise.
+        """
         self._running = asyncio.create_task(self._run())
-        await self._first_try.wait()
+        waiting = asyncio.create_task(self._first_try.wait())
+        await asyncio.wait([self._running, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._running.done():
+            await self._running
 
     @property
     def busy(self) -> bool:
@@ -83,13 +104,14 @@ class RabbitmqBroker:
     async def close(self) -> None:
         """End; what is not acknowledged stays in RabbitMQ."""
         self._closed.set()
-        if self._running is not None:
+        if self._running is not None and not self._running.done():
             await self._running
 
     async def publish(self, message: Message) -> None:
         """Publish an event and wait for RabbitMQ's confirmation.
 
         Raises:
+            BadInput: AMQP cannot carry it.
             Unavailable: RabbitMQ is away or did not confirm.
         """
         await self._publish(self._exchange, message)
@@ -99,12 +121,13 @@ class RabbitmqBroker:
 
     async def _publish(self, exchange: AbstractExchange | None, message: Message) -> None:
         if exchange is None:
-            self.check()
-            raise Unavailable(f"RabbitMQ is away; broker {self._names.broker} takes events when it is back")
+            raise self._away()
         try:
             await exchange.publish(to_amqp(message), "", mandatory=False, timeout=CONFIRM_SECONDS)
         except BROKEN as error:
-            raise Unavailable(f"RabbitMQ did not take the event ({type(error).__name__} {error}); try again") from error
+            raise Unavailable(f"RabbitMQ did not take the event ({_words(error)}); try again") from error
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"attributes: AMQP cannot carry the event ({error}); correct it", "attributes") from error
 
     async def _run(self) -> None:
         failures = 0
@@ -117,13 +140,16 @@ class RabbitmqBroker:
                         failures = 0
                         await _either(lost, self._closed)
                         await self._leave()
+                self._cause = "the connection broke"
             except BROKEN as error:
-                _LOG.debug("broker %s: %s %s", self._names.broker, type(error).__name__, error)
+                self._cause = _words(error)
+                if isinstance(error, REFUSED) and not self._first_try.is_set():
+                    raise BadInput(f"broker {self._names.broker}: {_remedy(error)}", "broker") from error
             finally:
                 await self._leave()
             if not self._closed.is_set():
                 if not failures:
-                    _LOG.warning("broker %s: RabbitMQ is away", self._names.broker)
+                    _LOG.warning("broker %s: RabbitMQ is away (%s)", self._names.broker, self._cause)
                 self._first_try.set()
                 pause = RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)]
                 failures += 1
@@ -157,6 +183,17 @@ class RabbitmqBroker:
         self._exchange, self._dead_exchanges = None, {}
         consumers, self._consumers = self._consumers, []
         await asyncio.gather(*(consumer.abandon() for consumer in consumers))
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__} {error}".strip()
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about one of `REFUSED`."""
+    if isinstance(error, ChannelPreconditionFailed):
+        return f"RabbitMQ has it made otherwise ({error}); once it is empty, delete it there and start again"
+    return f"RabbitMQ refuses user or password ({_words(error)}); correct the URL"
 
 
 async def _either(*events: asyncio.Event) -> None:
@@ -235,6 +272,10 @@ class _Consumer:
             await fetched.ack()
         except GivenUp:
             pass  # it goes back to its queue with the channel
+        except BadInput as error:
+            _LOG.error("%s to %s cannot be handled: %s", message.name, self._to.name, error)
+            with suppress(*BROKEN):
+                await fetched.reject(requeue=False)
         except Unavailable as error:
             _LOG.warning("%s to %s will come again: %s", message.name, self._to.name, error)
             with suppress(*BROKEN):

@@ -228,9 +228,9 @@ class House:
             for application in self._applications.values():
                 await stack.enter_async_context(application.router.lifespan_context(application))
             stack.push_async_callback(self._end_processes)
+            stack.push_async_callback(self._settle)
             for broker in self._brokers.values():
                 await broker.start()
-            stack.push_async_callback(self._settle)
             background = [pinger.run() for pinger in inside.pingers.values()]
             background += [process.watch() for process in self._processes.values()]
             tasks = [asyncio.create_task(part) for part in background]

@@ -184,12 +184,12 @@ async def running(
     listeners.serve(subscriber_url, subscriber) if not setting.subscriber_down else None
     listeners.serve(letters_url, letters)
     await listeners.start()
-    await broker.start()
-    async with aiohttp.ClientSession() as http:
-        try:
+    try:
+        await broker.start()
+        async with aiohttp.ClientSession() as http:
             yield Running(ingress_url, subscriber_url, broker, names, subscriber, letters, http, courier)
-        finally:
-            courier.stopping.set()
-            await broker.close()
-            await listeners.stop()
-            await courier.close()
+    finally:
+        courier.stopping.set()
+        await broker.close()
+        await listeners.stop()
+        await courier.close()

@@ -3,12 +3,15 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 import pytest
+from multidict import CIMultiDict
 
 from knative.local.delivery import Policy
-from tests.contract.brokers import CLUSTER, TYPE, Reply, Setting, event, running, until
+from matchcast.errors import Unavailable
+from tests.contract.brokers import CLUSTER, TYPE, Reply, Running, Setting, event, running, until
 
 CE = {"ce-specversion": "1.0", "ce-id": "r1", "ce-source": "/subscriber", "ce-type": "org.example.answered"}
 STRUCTURED = "application/cloudevents+json"
@@ -46,6 +49,20 @@ CASES = {
     ),
     "a structured reply that is no JSON is malformed": Case(
         (Reply(200, {"content-type": STRUCTURED}, b"{"),), 1, "200"
+    ),
+    "the case of a media type does not matter": Case(
+        (Reply(200, {"content-type": STRUCTURED.upper()}, b"{"),), 1, "200"
+    ),
+    "a reply with an id that AMQP cannot carry is malformed": Case(
+        (Reply(200, {**CE, "ce-id": "i" * 300, "content-type": "application/json"}, b"{}"),), 1, "200"
+    ),
+    "a reply with attributes that AMQP cannot carry is malformed": Case(
+        (Reply(200, {"content-type": STRUCTURED}, json.dumps({**event("r2"), "large": "l" * 140_000}).encode()),),
+        1,
+        "200",
+    ),
+    "a reply with a number that AMQP cannot carry is malformed": Case(
+        (Reply(200, {"content-type": STRUCTURED}, json.dumps({**event("r3"), "n": 10**30}).encode()),), 1, "200"
     ),
 }
 
@@ -180,7 +197,7 @@ def test_the_subscriber_gets_the_event_in_binary_mode_whatever_it_was_sent_in(se
             await run.finish()
             (binary,), (from_structured,) = run.subscriber.of("b"), run.subscriber.of("s")
             assert (binary.method, binary.path) == ("POST", "/take")
-            assert {n[3:]: v for n, v in binary.headers.items() if n.startswith("ce-")} == attributes
+            assert {n[3:]: unquote(v) for n, v in binary.headers.items() if n.startswith("ce-")} == attributes
             assert (binary.headers["content-type"], binary.body) == ("application/octet-stream", b"\x00\xff")
             assert from_structured.headers["ce-subject"] == "M%C3%A1laga"
             assert (from_structured.headers["ce-n"], from_structured.headers["ce-flag"]) == ("5", "true")
@@ -220,6 +237,121 @@ def test_only_what_every_attribute_of_the_filter_matches_is_delivered(setting: S
     asyncio.run(scenario())
 
 
+async def sent_structured(run: Running, more: dict[str, Any], content_type: str = STRUCTURED) -> int:
+    """The ingress's answer to an event in structured mode."""
+    body = json.dumps({**event(), **more}).encode()
+    async with run.http.post(run.url, data=body, headers={"content-type": content_type}) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize(
+    ("told", "arrives"),
+    [
+        ("2025-03-01T10:30:00.120+01:30", "2025-03-01T09:00:00.120Z"),
+        ("2025-03-01t09:00:00z", "2025-03-01T09:00:00Z"),
+    ],
+)
+def test_instants_arrive_in_utc(setting: Setting, told: str, arrives: str) -> None:
+    async def scenario() -> None:
+        async with running(setting) as run:
+            assert await run.post(event(time=told)) == 202
+            await run.finish()
+            assert run.subscriber.of("1")[0].headers["ce-time"] == arrives
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("more", "content_type", "data"),
+    [
+        ({"datacontenttype": "text/plain", "data": "hé"}, "text/plain", "hé".encode()),
+        ({"datacontenttype": "text/plain", "data": [1]}, "text/plain", b"[1]"),
+        ({"datacontenttype": "image/png", "data_base64": "AP8="}, "image/png", b"\x00\xff"),
+        ({"datacontenttype": "application/vnd.a+json", "data": "hé"}, "application/vnd.a+json", '"hé"'.encode()),
+        ({"data": "hé"}, "application/json", '"hé"'.encode()),
+        ({"data": {"n": 1.0}}, "application/json", b'{"n":1.0}'),
+        ({"data": False}, "application/json", b"false"),
+        ({"data": None}, "application/json", b""),
+        ({}, "application/json", b""),
+    ],
+)
+def test_structured_data_is_delivered_as_its_content_type_says(
+    setting: Setting, more: dict[str, Any], content_type: str, data: bytes
+) -> None:
+    async def scenario() -> None:
+        async with running(setting) as run:
+            assert await sent_structured(run, more, "Application/CloudEvents+JSON; charset=UTF-8") == 202
+            await run.finish()
+            (got,) = run.subscriber.of("1")
+            assert (got.headers["content-type"], got.body) == (content_type, data)
+
+    asyncio.run(scenario())
+
+
+def test_attributes_pass_through_headers_unchanged(setting: Setting) -> None:
+    """Encoded or raw, they come as the HTTP binding has them; of two headers the first counts, an empty subject is none."""
+    subject = 'Málaga – 100% "x"'
+
+    async def scenario() -> None:
+        async with running(setting) as run:
+            assert await run.post(event("encoded", subject=quote(subject))) == 202
+            assert await sent_structured(run, {"id": "structured", "subject": subject}) == 202
+            sent = [(f"ce-{n}", v) for n, v in event("twice", subject="").items()] + [("ce-type", "other")]
+            async with run.http.post(run.url, headers=CIMultiDict(sent)) as answer:
+                assert answer.status == 202
+            raw = [(f"ce-{n}", v) for n, v in event("raw", subject="Málaga 100%").items()]  # aiohttp writes UTF-8
+            async with run.http.post(run.url, headers=raw) as answer:
+                assert answer.status == 202
+            await run.finish()
+            for id_ in ("encoded", "structured"):
+                told = run.subscriber.of(id_)[0].headers["ce-subject"]
+                assert (unquote(told), told.isascii(), " " in told) == (subject, True, False)
+            assert "ce-subject" not in run.subscriber.of("twice")[0].headers
+            assert run.subscriber.of("raw")[0].headers["ce-subject"] == "M%C3%A1laga%20100%25"
+
+    asyncio.run(scenario())
+
+
+def test_an_event_that_says_it_is_a_dead_letter_is_dropped(setting: Setting) -> None:
+    async def scenario() -> None:
+        async with running(setting) as run:
+            assert await run.post(event(knativeerrordest="http://somebody")) == 202
+            await run.finish()
+            assert not run.subscriber.of("1")
+            assert not run.letters.of("1")
+
+    asyncio.run(scenario())
+
+
+def test_a_request_that_breaks_off_is_no_event(setting: Setting) -> None:
+    async def scenario() -> None:
+        async with running(setting) as run:
+            host, port = run.url.removeprefix("http://").split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            headers = "".join(f"ce-{name}: {value}\r\n" for name, value in event().items())
+            writer.write(f"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n{headers}\r\n".encode() + b'{"n":')
+            await writer.drain()
+            await asyncio.sleep(0.1)
+            writer.close()
+            await writer.wait_closed()
+            await run.finish()
+            assert not run.subscriber.of("1")
+
+    asyncio.run(scenario())
+
+
+def test_a_broker_that_is_closed_takes_nothing(setting: Setting) -> None:
+    async def scenario() -> None:
+        async with running(setting) as run:
+            run.courier.stopping.set()
+            await run.broker.close()
+            assert await run.post(event()) == 500
+            with pytest.raises(Unavailable):
+                run.broker.check()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "body"),
     [
@@ -235,6 +367,27 @@ def test_only_what_every_attribute_of_the_filter_matches_is_delivered(setting: S
         (400, {f"ce-{n}": v for n, v in event(time="yesterday").items()}, b""),
         (400, {f"ce-{n}": v for n, v in event(specversion="2.0").items()}, b""),
         (400, {f"ce-{n}": v for n, v in {**event(), "an_extension": "1"}.items()}, b""),
+        (400, {f"ce-{n}": v for n, v in {**event(), "x" * 129: "1"}.items()}, b""),
+        (400, {f"ce-{n}": v for n, v in event("i" * 256).items()}, b""),
+        (400, {"content-type": "a/" + "b" * 255, **{f"ce-{n}": v for n, v in event().items()}}, b""),
+        (400, {f"ce-{n}": v for n, v in event(time="2025-13-45T99:99:99Z").items()}, b""),
+        (400, {f"ce-{n}": v for n, v in event(time="0001-01-01T00:00:00+05:00").items()}, b""),
+        *(
+            (400, {"content-type": STRUCTURED}, json.dumps({**event(), **more}).encode())
+            for more in (
+                {"large": "l" * 60_000},
+                {"n": 2**31},
+                {"n": 10**30},
+                {"n": 0.5},
+                {"subject": "\ud800"},
+                {"time": 5},
+                {"data": float("nan")},
+                {"data_base64": "="},
+                {"data_base64": "", "data": 1},
+                {"datacontenttype": 1},
+            )
+        ),
+        (400, {"content-type": STRUCTURED}, b'{"a":' * 100_000),
         (413, {f"ce-{n}": v for n, v in event().items()}, b"x" * (1 << 20)),
     ],
 )
@@ -252,6 +405,7 @@ def test_the_ingress_takes_posts_to_its_root_only(setting: Setting) -> None:
         async with running(setting) as run:
             assert await run.post(event("unroutable", type="nobody.wants.it")) == 202
             assert await run.post(event(), path="/other") == 404
+            assert await run.post(event(), path="/?a=1") == 404
             for method in ("GET", "PUT", "DELETE", "OPTIONS"):
                 async with run.http.request(method, run.url) as answer:
                     assert answer.status == 405

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,8 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, DeliveryMode
 
 from knative.local.delivery import Policy
-from matchcast.errors import Unavailable
+from knative.local.messages import Message
+from matchcast.errors import BadInput, Unavailable
 from tests.contract.brokers import TRIGGER, TYPE, Reply, Running, Setting, event, running, until
 from tests.services.rabbitmq import Rabbitmq
 
@@ -88,16 +90,95 @@ def test_messages_are_persistent_with_attributes_as_headers_without_prefix(setti
     assert message.delivery_mode == DeliveryMode.PERSISTENT
 
 
-def test_an_event_without_time_travels_with_year_one(setting: Setting) -> None:
+@pytest.mark.parametrize("structured", [True, False])
+def test_an_event_without_time_travels_with_year_one(setting: Setting, structured: bool) -> None:
+    timeless = {name: value for name, value in event().items() if name != "time"}
+
     async def scenario() -> object:
         async with running(setting) as run, await aio_pika.connect(setting.broker_url) as connection:
             queue = await bound_queue(run, await connection.channel())
-            await run.post({name: value for name, value in event().items() if name != "time"})
+            if structured:
+                headers = {"content-type": "application/cloudevents+json"}
+                async with run.http.post(run.url, json=timeless, headers=headers) as answer:
+                    assert answer.status == 202
+            else:
+                await run.post(timeless)
             message = await queue.get(timeout=10)
             await message.ack()
             return message.headers["time"]
 
     assert asyncio.run(scenario()) == "0001-01-01T00:00:00Z"
+
+
+def test_what_amqp_cannot_carry_is_refused_for_good(setting: Setting) -> None:
+    async def scenario() -> None:
+        async with running(setting) as run:
+            with pytest.raises(BadInput, match="AMQP cannot carry the event"):
+                await run.broker.publish(Message(event("i" * 300), None, b""))
+            run.broker.check()
+
+    asyncio.run(scenario())
+
+
+def test_a_reply_that_rabbitmq_refuses_is_given_to_it_again_without_another_delivery(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answered = {"ce-specversion": "1.0", "ce-id": "r", "ce-source": "/s", "ce-type": "org.example.answered"}
+    full = {"x-max-length": 0, "x-overflow": "reject-publish"}
+    slower = setting.with_(policy=Policy(retries=10, delay=0.1, linear=True, timeout=10))
+
+    async def scenario() -> None:
+        async with (
+            running(slower, [Reply(200, answered)]) as run,
+            await aio_pika.connect(setting.broker_url) as connection,
+        ):
+            channel = await connection.channel()
+            queue = await channel.declare_queue(exclusive=True, arguments=full)
+            wanted = {"type": answered["ce-type"], "x-match": "all"}
+            await queue.bind(await channel.get_exchange(run.names.exchange), arguments=wanted)
+            await run.post(event())
+            await until(lambda: caplog.text.count("is handed on once more") >= 2)
+            assert len(run.subscriber.of("1")) == 1
+            await queue.delete(if_unused=False, if_empty=False)
+            await run.finish()
+            assert len(run.subscriber.of("1")) == 1
+            assert not run.letters.of("1")
+
+    asyncio.run(scenario())
+
+
+def test_a_wrong_password_ends_the_start(setting: Setting) -> None:
+    wrong = setting.with_(broker_url=setting.broker_url.replace("guest:guest", "guest:wrong"))
+
+    async def scenario() -> None:
+        async with running(wrong):
+            pass
+
+    with pytest.raises(BadInput, match="RabbitMQ refuses user or password"):
+        asyncio.run(scenario())
+
+
+def test_a_queue_that_is_made_otherwise_ends_the_start_and_is_named(setting: Setting) -> None:
+    async def scenario() -> str:
+        async with running(setting) as run:
+            name = run.names.queue(TRIGGER)
+        with pytest.raises(BadInput, match=f"{name}.*delete it there"):
+            async with running(setting.with_(dead_letters=False)):
+                pass
+        return name
+
+    asyncio.run(scenario())
+
+
+def test_why_rabbitmq_is_away_is_told(setting: Setting, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with running(setting.with_(broker_url="amqp://guest:guest@127.0.0.1:1/")) as run:
+            with pytest.raises(Unavailable, match=r"RabbitMQ is away \(.*Connect call failed"):
+                run.broker.check()
+
+    asyncio.run(scenario())
+    assert "RabbitMQ is away (AMQPConnectionError" in caplog.text
 
 
 def test_a_message_that_is_no_event_does_not_stop_the_others(setting: Setting) -> None:
