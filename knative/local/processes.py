@@ -184,7 +184,7 @@ class FunctionProcess:
             stdin=asyncio.subprocess.DEVNULL,
             cwd=PROJECT,
             start_new_session=True,  # Ctrl-C is the runtime's to handle
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
         _LOG.info("%s: process %d starts at port %d", self.name, process.pid, port)
         return Instance(process, f"http://127.0.0.1:{port}")
@@ -232,6 +232,6 @@ def function_command(function: str) -> tuple[str, ...]:
     return (sys.executable, "-m", f"functions.{function}")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In the child: SIGTERM when the runtime ends, however it ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from knative.local.delivery import Courier, Place
 from knative.local.environment import service_environment
 from knative.local.jobs import JobSinks
 from knative.local.listeners import Listeners
+from knative.local.messages import Message, structured_json
 from knative.local.objects import Container, Destination, JobSink, PingSource
 from knative.local.ping import Pinger, next_due
 from matchcast.errors import BadInput
@@ -117,6 +119,90 @@ def test_an_event_starts_a_job_once_and_only_where_jobs_are_wanted(tmp_path: Pat
     events = [json.loads(log.removesuffix(" extra\n")) for log in logs]
     assert {event["id"] for event in events} == ({"1", "2"} if jobs else set())
     assert all((event["data"], event["datacontenttype"]) == ({"n": 1}, "application/json") for event in events)
+
+
+@asynccontextmanager
+async def listening(sinks: JobSinks) -> AsyncIterator[str]:
+    listeners = Listeners()
+    url = listeners.open()
+    listeners.serve(url, sinks)
+    await listeners.start()
+    try:
+        yield f"{url}/ns/retrain"
+    finally:
+        await sinks.stop()
+        await listeners.stop()
+
+
+def job_sinks(folder: Path, *command: str) -> JobSinks:
+    return JobSinks([job_sink(command=list(command))], Addresses("ns"), {"PATH": "/usr/bin:/bin"}, folder)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def test_an_event_whose_job_did_not_start_is_refused_and_starts_it_when_it_comes_again(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+
+    async def scenario() -> None:
+        async with listening(job_sinks(tmp_path / "jobs", str(program))) as url:
+            assert await post_event(url, "1") == 500
+            assert not list(tmp_path.glob("jobs/*"))
+            program.write_text("#!/bin/sh\necho ran\n")
+            program.chmod(0o755)
+            for _ in range(2):
+                assert await post_event(url, "1") == 202
+            await until(lambda: [f.read_text() for f in tmp_path.glob("jobs/*/status")] == ["0"])
+            assert [f.read_text() for f in tmp_path.glob("jobs/*/log")] == ["ran\n"]
+
+    asyncio.run(scenario())
+
+
+def test_a_job_that_was_cut_off_is_run_when_its_event_comes_again_and_none_that_ended(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    command = ("sh", "-c", f"echo run >> {count}; test $(wc -l < {count}) -gt 1 || sleep 60")
+
+    async def scenario() -> None:
+        async with listening(job_sinks(tmp_path / "jobs", *command)) as url:
+            for _ in range(2):
+                assert await post_event(url, "1") == 202
+            await until(count.exists)
+        async with listening(job_sinks(tmp_path / "jobs", *command)) as url:
+            assert await post_event(url, "1") == 202
+            await until(lambda: bool(list(tmp_path.glob("jobs/*/status"))))
+        async with listening(job_sinks(tmp_path / "jobs", *command)) as url:
+            assert await post_event(url, "1") == 202
+
+    asyncio.run(scenario())
+    assert count.read_text() == "run\nrun\n"
+
+
+def test_a_job_ends_with_the_runtime_and_so_does_all_that_it_started(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+
+    async def scenario() -> None:
+        async with listening(job_sinks(tmp_path / "jobs", "sh", "-c", f"sleep 60 & echo $! > {child}; wait")) as url:
+            assert await post_event(url, "1") == 202
+            await until(lambda: child.exists() and child.read_text().endswith("\n"))
+        await until(lambda: not runs(int(child.read_text())))
+
+    asyncio.run(scenario())
+
+
+def runs(pid: int) -> bool:
+    try:
+        return b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def test_an_event_of_plain_text_starts_a_job(tmp_path: Path) -> None:
+    event = Message({"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}, "text/plain", b"hello")
+    assert json.loads(structured_json(event))["data"] == "hello"
+    assert json.loads(structured_json(event._replace(data=b"\xff")))["data_base64"] == "/w=="
 
 
 def test_a_job_without_command_is_named_where_jobs_are_wanted() -> None:
