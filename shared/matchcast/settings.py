@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,28 +20,47 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from matchcast.adapters.database.patience import Patience
 from matchcast.adapters.objects import S3Access
 from matchcast.errors import BadInput
 
 PREFIX: Final = "MATCHCAST_"
 _BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^/?#]+)*/?")
+_DATABASE: Final = re.compile(
+    r"sqlite://(/.*)?"
+    r"|(postgresql|postgresql\+psycopg|postgres)://([^:/@]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^][/?:@]*)(:[0-9]{1,5})?([/?].*)?"
+)
+_LARGEST_PORT: Final = 65_535
+_REQUEST_SECONDS: Final = 10.0
+_LONGEST_WAIT: Final = 30.0
 
 
 def _objects_url(value: str) -> str:
-    if "://" in value and not value.startswith("file:///") and not _BUCKET.fullmatch(value):
+    is_folder = not urlsplit(value).scheme and bool(value.strip())
+    if not is_folder and not value.startswith("file:///") and not _BUCKET.fullmatch(value):
         raise ValueError("only a folder path, a file:/// URL or s3://bucket[/prefix] is supported")
     return value
 
 
 def _database_url(value: str) -> str:
+    """Told at the start, and without quoting it: it holds a password."""
     if not value.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:", "postgres:")):
         raise ValueError("only sqlite: and postgresql: URLs are supported")
+    if not _DATABASE.fullmatch(value):
+        raise ValueError("is no URL of a database; special characters in a password are written as %xx")
     return value
 
 
 def _http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("only http:// and https:// URLs are supported")
+    try:
+        parts = urlsplit(value)
+        reachable = bool(parts.hostname) and 0 < (parts.port or 80) <= _LARGEST_PORT
+    except ValueError:  # of what it quotes, some may be a password
+        reachable = False
+    if not reachable or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("has no host, or a port that is none")
     return value
 
 
@@ -58,10 +78,12 @@ class Settings(BaseModel):
         code_revision: recorded with each forecast; by default git's, where this runs from a checkout.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
-        "sqlite:///var/matchcast.db", examples=["sqlite:///var/matchcast.db", "postgresql://user@host/matchcast"]
+        "sqlite:///var/matchcast.db",
+        examples=["sqlite:///var/matchcast.db", "postgresql://user@host/matchcast"],
+        repr=False,
     )
     objects_url: Annotated[str, AfterValidator(_objects_url)] = Field(
         "var/objects", min_length=1, examples=["var/objects", "file:///srv/matchcast/objects", "s3://matchcast"]
@@ -96,6 +118,16 @@ class Settings(BaseModel):
         secret = self.aws_secret_access_key.get_secret_value()
         return S3Access(self.aws_endpoint_url, self.aws_access_key_id, secret, self.aws_default_region)
 
+    @property
+    def patience(self) -> Patience:
+        """With the database."""
+        return _patience(_REQUEST_SECONDS, _REQUEST_SECONDS)
+
+
+def _patience(shortest: float, longest: float) -> Patience:
+    """For work that may take so many seconds: it is told that the database kept it waiting, before it is given up."""
+    return Patience(lock=min(0.8 * shortest, _LONGEST_WAIT), statement=longest, idle=longest + _LONGEST_WAIT)
+
 
 class PredictSyncSettings(Settings):
     """Of `functions.predict_sync`."""
@@ -113,6 +145,10 @@ class EventSettings(Settings):
     """
 
     handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(25, examples=["25"])
+
+    @property
+    def patience(self) -> Patience:
+        return _patience(self.handler_seconds, self.handler_seconds)
 
 
 class PublishingSettings(EventSettings):
@@ -137,6 +173,11 @@ class PredictAsyncSettings(PublishingSettings):
 
     renewal_seconds: Annotated[float, Field(gt=0, le=600)] = Field(150, examples=["150"])
     task_hours: Annotated[float, Field(gt=0, le=24 * 30)] = Field(24, examples=["24"])
+
+    @property
+    def patience(self) -> Patience:
+        both = self.handler_seconds, self.renewal_seconds
+        return _patience(min(both), max(both))
 
 
 class ScrapeSettings(PublishingSettings):

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, Probabilities, ledger_hash
 from matchcast.domain.match import Fixture
-from matchcast.errors import Unavailable
 from tests.contract.matches import KICKOFF, NOW
 
 
@@ -82,7 +82,7 @@ def test_concurrent_appenders_make_one_chain(database_url: str) -> None:
 @pytest.mark.parametrize("statement", ["UPDATE forecasts SET home_prob = 1", "DELETE FROM forecasts"])
 def test_rows_cannot_be_changed_or_deleted(database: Database, statement: str) -> None:
     added = SqlLedger(database).append([forecast()], NOW)
-    with pytest.raises(Unavailable, match="never changed or deleted"), database.writing() as connection:
+    with pytest.raises(DBAPIError, match="never changed or deleted"), database.writing() as connection:
         connection.execute(text(statement))
     assert list(SqlLedger(database).rows()) == added
 
@@ -90,7 +90,7 @@ def test_rows_cannot_be_changed_or_deleted(database: Database, statement: str) -
 def test_an_append_that_fails_adds_no_row(database: Database) -> None:
     broken = forecast()
     object.__setattr__(broken, "model_version", None)
-    with pytest.raises(Unavailable):
+    with pytest.raises(IntegrityError):
         SqlLedger(database).append([forecast(), broken], NOW)
     assert list(SqlLedger(database).rows()) == []
 

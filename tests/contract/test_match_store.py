@@ -1,16 +1,22 @@
 """Loads of matches, on both databases."""
 
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.adapters.database.tables import match_stats, matches, odds, teams
 from matchcast.domain.match import MatchStats, MatchStatus, Odds, OddsMoment
-from matchcast.errors import BadInput, Unavailable
-from matchcast.ports import AliasStatus, ResolvedMatch, TeamAlias, TeamRecord
+from matchcast.errors import BadInput
+from matchcast.ports import AliasStatus, Parsed, ResolvedMatch, TeamAlias, TeamRecord
+from matchcast.usecases.ingest import ParsedFile, ingest
 from tests.contract.matches import ALIASES, KICKOFF, LATER, NOW, TEAMS, fixture, told
 
 
@@ -137,7 +143,7 @@ def test_refused_rows_are_told_with_their_place_and_the_rest_is_loaded(store: Sq
 def test_a_load_that_fails_half_way_leaves_nothing(database: Database) -> None:
     store = SqlMatchStore(database)
     unknown_club = ResolvedMatch(told().told, "england:arsenal", "england:nobody")
-    with pytest.raises(Unavailable, match=r"(?i)foreign key"):
+    with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match=r"(?i)foreign key"):
         store.load([told("Chelsea", "Everton"), unknown_club], TEAMS, ALIASES, NOW)
     assert store.teams() == []
     with database.reading() as connection:
@@ -177,7 +183,7 @@ def test_two_clubs_that_played_each_other_cannot_become_one(store: SqlMatchStore
 
 def test_no_match_of_a_club_against_itself_is_stored(store: SqlMatchStore, database: Database) -> None:
     store.load([told()], [], [], NOW)
-    with pytest.raises(Unavailable, match="two_clubs"), database.writing() as connection:
+    with pytest.raises(IntegrityError, match="two_clubs"), database.writing() as connection:
         connection.execute(text("UPDATE matches SET away_team_id = home_team_id"))
 
 
@@ -196,3 +202,24 @@ def test_a_status_other_than_finished_is_kept(store: SqlMatchStore, database: Da
     store.load([fixture(status=MatchStatus.POSTPONED)], [], [], NOW)
     with database.reading() as connection:
         assert connection.execute(select(matches.c.status)).scalar_one() == MatchStatus.POSTPONED
+
+
+def test_a_decision_that_is_made_while_names_are_looked_up_stands(database: Database) -> None:
+    """A load that read before it would put its own guess in its place."""
+    SqlMatchStore(database).load([], TEAMS, ALIASES, NOW)
+    decided = TeamAlias("test", "england", "Arsenall", "england:chelsea", AliasStatus.CONFIRMED, (), LATER)
+    with ThreadPoolExecutor(1) as pool:
+        decisions = []
+
+        class Slow(SqlMatchStore):
+            def aliases(self) -> Sequence[TeamAlias]:
+                found = super().aliases()
+                decisions.append(pool.submit(SqlMatchStore(database).decide, decided, None, None))
+                wait(decisions, 0.5)
+                return found
+
+        rows = [told().told._replace(home_team="Arsenall"), told("Everton").told]
+        report = ingest([ParsedFile("f", Parsed(rows, []))], Slow(database), (), NOW)
+        assert decisions[0].result(20) == 0
+    assert [alias.name for alias in report.held] == ["Arsenall"]
+    assert decided in SqlMatchStore(database).aliases()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -103,7 +104,16 @@ def test_the_password_is_not_told() -> None:
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "oracle://x"])
-def test_a_url_of_another_kind_is_bad_input(url: str) -> None:
-    with pytest.raises(BadInput, match=r"sqlite:///path/to/file.db or postgresql://"):
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "mysql://x/y", "oracle://x", "postgresql:app:S3CRET@db/x", "postgresql://app:S3CRET@db:54x2/x"],
+)
+def test_a_url_of_another_kind_is_bad_input_and_not_quoted(url: str) -> None:
+    with pytest.raises(BadInput, match=r"sqlite:///path/to/file.db or postgresql://") as raised:
         Database(url)
+    assert "S3CRET" not in "".join(format_exception(raised.value))
+
+
+def test_a_password_among_the_parameters_is_not_told() -> None:
+    place = Database("postgresql://app:S3CRET@db/x?password=S3CRET&sslmode=require").place
+    assert ("S3CRET" in place, "sslmode=require" in place) == (False, True)

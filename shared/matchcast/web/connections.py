@@ -1,7 +1,7 @@
 """What functions connect to, as their settings say; everything is imported and opened on first use."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,7 @@ from matchcast.adapters.objects import objects_at
 from matchcast.adapters.objects_cache import CachedObjects
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
+from matchcast.errors import BadInput, Unavailable
 from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
 from matchcast.ports.events import DeadLetters, Inbox, Sink, Tasks
 from matchcast.ports.feeds import Captures
@@ -43,7 +44,8 @@ class Connections:
     @cached_property
     def store(self) -> ObjectStore:
         """The object store itself."""
-        return objects_at(self._settings.objects_url, self._settings.s3)
+        with _as_set_up():
+            return objects_at(self._settings.objects_url, self._settings.s3)
 
     @cached_property
     def objects(self) -> CachedObjects:
@@ -150,4 +152,14 @@ class Connections:
     def _database(self) -> "Database":
         from matchcast.adapters.database.engine import Database
 
-        return Database(self._settings.database_url)
+        with _as_set_up():
+            return Database(self._settings.database_url, patience=self._settings.patience)
+
+
+@contextmanager
+def _as_set_up() -> Iterator[None]:
+    """Whoever asks us for something cannot mend our own settings."""
+    try:
+        yield
+    except BadInput as error:
+        raise Unavailable(f"not set up as it should be: {error}") from error

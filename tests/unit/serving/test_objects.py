@@ -72,9 +72,9 @@ def test_a_store_that_is_away_is_waited_for_once_not_for_each_copy(tmp_path: Pat
     class Counting(FolderStore):
         asked = 0
 
-        def get(self, key: str) -> bytes:
+        def get(self, key: str, *, largest: int | None = None) -> bytes:
             self.asked += 1
-            return super().get(key)
+            return super().get(key, largest=largest)
 
     store = Counting(tmp_path / "objects")
     for n in range(5):

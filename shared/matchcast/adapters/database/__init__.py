@@ -2,6 +2,7 @@
 
 tables      what is stored
 engine      connections, transactions and what their errors mean
+patience    how long the database is waited for
 migrate     bringing a database to the tables of this version (needs Alembic; not for serving)
 bulk        many rows in, fast, on either database
 matches     lists of matches (serving)

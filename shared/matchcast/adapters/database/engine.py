@@ -22,13 +22,17 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+from matchcast.adapters.database.patience import Patience
 from matchcast.adapters.database.tables import SCHEMA_REVISION
 from matchcast.errors import BadInput, Unavailable
 
-_BUSY_TIMEOUT_MS: Final = 30_000
+_LOCKED_SECONDS: Final = 30.0
+_CONNECT_SECONDS: Final = 5
 _WRITES: Final = "matchcast_writes"
+_SECRETS: Final = ("password", "sslpassword")
 
 
 class Database:
@@ -37,12 +41,14 @@ class Database:
     Args:
         url: `sqlite:///path` (relative to the current directory) or `postgresql://user@host/name`.
         checked: look at the first use whether it holds the tables of this version; only migrations do without.
+        patience: how long it is waited for; None for work that may take as long as it needs.
     Raises:
         BadInput: the URL is not of this form.
     """
 
-    def __init__(self, url: str, *, checked: bool = True) -> None:
+    def __init__(self, url: str, *, checked: bool = True, patience: Patience | None = None) -> None:
         self.url: Final = _parse(url)
+        self._patience = patience
         self._unchecked = checked
         self._of_thread = local()
 
@@ -53,7 +59,8 @@ class Database:
     @property
     def place(self) -> str:
         """Where it is, for messages; no password."""
-        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
+        shown = self.url.set(drivername=self.url.get_backend_name()).difference_update_query(_SECRETS)
+        return shown.render_as_string(hide_password=True)
 
     @property
     def file(self) -> Path | None:
@@ -64,12 +71,22 @@ class Database:
     @cached_property
     def engine(self) -> Engine:
         """The engine, made on first use; it opens no connection by itself."""
+        patience = self._patience
         if self.is_sqlite:
-            engine = create_engine(self.url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+            wait = _LOCKED_SECONDS if patience is None else patience.lock
+            engine = create_engine(self.url, connect_args={"timeout": wait})
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = create_engine(self.url, pool_pre_ping=True)
+            limits = {"connect_timeout": _CONNECT_SECONDS} | (
+                {} if patience is None else {"options": _options(patience)}
+            )
+            engine = create_engine(
+                self.url,
+                pool_pre_ping=True,
+                pool_timeout=_LOCKED_SECONDS if patience is None else min(patience.lock, _CONNECT_SECONDS),
+                connect_args={name: limit for name, limit in limits.items() if name not in self.url.query},
+            )
         finalize(self, engine.dispose)
         return engine
 
@@ -127,7 +144,10 @@ class Database:
     def _opened(self, *, writes: bool) -> Iterator[Connection]:
         if self._unchecked and self.file is not None and not self.file.exists():
             raise Unavailable(f"there is no database at {self.file}; run `matchcast migrate`")
-        with self.engine.connect() as connection, connection.execution_options(**self._options(writes)).begin():
+        with (
+            self.engine.connect() as connection,
+            connection.execution_options(**self._execution_options(writes)).begin(),
+        ):
             if self._unchecked:
                 self._check(connection)
                 self._unchecked = False
@@ -138,9 +158,21 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error) as error:
+            if not self._passes(error):
+                raise
             raise Unavailable(f"database {self.place}: {_first_line(error)}{self._remedy(error)}") from error
 
-    def _options(self, writes: bool) -> dict[str, Any]:
+    def _passes(self, error: Exception) -> bool:
+        """Whether the database is at fault, not what it was told to do."""
+        if isinstance(error, PoolExhausted):
+            return True
+        kinds = self.engine.dialect.loaded_dbapi
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        ours = (kinds.DataError, kinds.IntegrityError, kinds.ProgrammingError, kinds.NotSupportedError)
+        connecting = isinstance(error, DBAPIError) and error.statement is None
+        return isinstance(cause, kinds.Error) and (connecting or not isinstance(cause, ours))
+
+    def _execution_options(self, writes: bool) -> dict[str, Any]:
         if writes or self.is_sqlite:
             return {_WRITES: writes}
         return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -162,6 +194,8 @@ class Database:
         said = str(error)
         if "not a database" in said or "malformed" in said:
             return "; the file is damaged or not an SQLite database: move it away and run `matchcast migrate`"
+        if "lock timeout" in said or "statement timeout" in said or isinstance(error, PoolExhausted):
+            return "; others keep it busy: try again"
         if "locked" in said:
             return "; another process is writing to it: try again when it is done"
         if not self.is_sqlite and "connect" in said:
@@ -176,13 +210,19 @@ def among(column: ColumnElement[str], name: str, *, sqlite: bool) -> ColumnEleme
     return column == any_(bindparam(name, type_=ARRAY(Text)))
 
 
+def _options(patience: Patience) -> str:
+    """What a session of PostgreSQL begins with."""
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    return " ".join(f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in zip(names, patience, strict=True))
+
+
 def _parse(text_: str) -> URL:
     remedy = "give sqlite:///path/to/file.db or postgresql://user@host/name"
     try:
         url = make_url(text_)
         backend = url.get_backend_name()
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise BadInput(f"MATCHCAST_DATABASE_URL {text_!r} is not a database URL; {remedy}", "database_url") from error
+    except (ArgumentError, NoSuchModuleError, ValueError):  # what they quote may be a password
+        raise BadInput(f"MATCHCAST_DATABASE_URL: is not a database URL; {remedy}", "database_url") from None
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite":

@@ -7,10 +7,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import IntegrityError
 
 from matchcast.adapters.database.engine import Database, among
 from matchcast.adapters.database.tables import handled_events
 from matchcast.domain.event import Event
+from matchcast.errors import Unavailable
 from matchcast.ports.events import Effect, Handled
 
 _OF: Final = (
@@ -79,7 +81,10 @@ class SqlInbox:
             for event, reply in handled
         ]
         with self._database.writing() as connection:
-            connection.execute(_ADD, rows)
+            try:
+                connection.execute(_ADD, rows)
+            except IntegrityError as error:
+                raise Unavailable("one of these events was handled meanwhile; try again") from error
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -1,0 +1,17 @@
+"""How long a database is waited for."""
+
+from typing import NamedTuple
+
+
+class Patience(NamedTuple):
+    """Seconds; above them PostgreSQL gives up what it was asked for. SQLite knows but the first.
+
+    Attributes:
+        lock: to wait for what another transaction holds.
+        statement: that one statement may take.
+        idle: that a transaction may do nothing.
+    """
+
+    lock: float
+    statement: float
+    idle: float
