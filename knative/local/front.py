@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,13 +26,15 @@ class Inside(NamedTuple):
     Attributes:
         services: what answers for a Service.
         applications: those of them that run in this process.
-        processes: of the others.
+        documents: makes the OpenAPI document of each.
+        processes: of those that do not run in this process.
         addresses: local by in-cluster address.
     """
 
     services: Mapping[str, ASGIApp]
     applications: Mapping[str, FastAPI]
     checks: Checks
+    documents: Mapping[str, Callable[[], dict[str, Any]]]
     processes: Mapping[str, FunctionProcess]
     addresses: Mapping[str, str]
     pingers: Mapping[str, Pinger]
@@ -60,6 +63,7 @@ class Front:
         self._inside = inside
         self._routes = routes
         self._lifespan = lifespan
+        self._documents: Mapping[str, dict[str, Any]] | None = None
         own = Telemetry()
         parts = {name: app.state.telemetry.registry for name, app in inside.applications.items()}
         metrics = MergedMetrics({**parts, "local": own.registry})
@@ -82,6 +86,8 @@ class Front:
         elif self._routes.methods_at(scope["path"]):
             await self._not_allowed(scope, receive, send)
         else:
+            if scope["path"] == "/openapi.json":
+                await to_thread.run_sync(self._described)  # functions that are processes are imported for it
             await self._front(scope, receive, send)
 
     async def _answer_405(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,12 +119,16 @@ class Front:
             await inside.pingers[name].send(utc_now())
             return {"sent": name}
 
+    def _described(self) -> Mapping[str, dict[str, Any]]:
+        if self._documents is None:
+            self._documents = {name: make() for name, make in self._inside.documents.items()}
+        return self._documents
+
     def _openapi(self) -> dict[str, Any]:
         """One document of what the routes let through and of the health routes."""
         front = FastAPI.openapi(self._front)
         merged: dict[str, Any] = {**front, "paths": dict(front["paths"]), "components": {}}
-        for name, app in self._inside.applications.items():
-            document = app.openapi()
+        for name, document in self._described().items():
             for path, operations in document["paths"].items():
                 routed = {m: o for m, o in operations.items() if self._routes.service_for(m.upper(), path) == name}
                 if routed:

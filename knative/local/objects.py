@@ -212,8 +212,15 @@ class Container(Manifest):
 
 
 class PodSpec(Manifest):
-    """One container."""
+    """One container.
 
+    Attributes:
+        container_concurrency: requests handled at once; 0 for any number.
+        timeout_seconds: until the end of an answer.
+    """
+
+    container_concurrency: int = Field(0, ge=0, le=1000)
+    timeout_seconds: float = Field(300, gt=0, le=600)
     containers: Sequence[Container] = Field(min_length=1, max_length=1)
 
 

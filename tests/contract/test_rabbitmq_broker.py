@@ -125,7 +125,6 @@ def test_a_reply_that_rabbitmq_refuses_is_given_to_it_again_without_another_deli
 ) -> None:
     caplog.set_level(logging.INFO)
     answered = {"ce-specversion": "1.0", "ce-id": "r", "ce-source": "/s", "ce-type": "org.example.answered"}
-    full = {"x-max-length": 0, "x-overflow": "reject-publish"}
     slower = setting.with_(policy=Policy(retries=10, delay=0.1, linear=True, timeout=10))
 
     async def scenario() -> None:
@@ -134,9 +133,11 @@ def test_a_reply_that_rabbitmq_refuses_is_given_to_it_again_without_another_deli
             await aio_pika.connect(setting.broker_url) as connection,
         ):
             channel = await connection.channel()
-            queue = await channel.declare_queue(exclusive=True, arguments=full)
-            wanted = {"type": answered["ce-type"], "x-match": "all"}
-            await queue.bind(await channel.get_exchange(run.names.exchange), arguments=wanted)
+            exchange = await channel.get_exchange(run.names.exchange)
+            queue = await channel.declare_queue(
+                exclusive=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
+            )
+            await queue.bind(exchange, arguments={"type": answered["ce-type"], "x-match": "all"})
             await run.post(event())
             await until(lambda: caplog.text.count("is handed on once more") >= 2)
             assert len(run.subscriber.of("1")) == 1

@@ -159,6 +159,14 @@ def test_one_document_describes_exactly_the_routes(local: httpx.Client, furnishe
     assert local.get("/docs").status_code == 200
 
 
+def test_the_document_is_the_same_where_functions_are_processes(furnished: House) -> None:
+    with served(local_runtime(read_manifests())) as client:
+        embedded = client.get("/openapi.json").json()
+    with served(local_runtime(read_manifests(), processes=True)) as client:
+        assert client.get("/openapi.json").json() == embedded
+        assert {p["state"] for p in client.get("/_local").json()["processes"].values()} == {"stopped"}
+
+
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [

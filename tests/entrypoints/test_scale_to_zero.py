@@ -39,11 +39,13 @@ class Held:
 
 
 @asynccontextmanager
-async def held(idle: float = 60, hold: float = 20, **environment: str) -> AsyncIterator[Held]:
+async def held(
+    idle: float = 60, hold: float = 20, concurrency: int = 0, seconds: float = 300, **environment: str
+) -> AsyncIterator[Held]:
     process = FunctionProcess("tiny", TINY, {**os.environ, **environment}, idle, hold)
     listeners = Listeners()
     url = listeners.open()
-    listeners.serve(url, Activator(process))
+    listeners.serve(url, Activator(process, concurrency, seconds))
     await listeners.start()
     watch = asyncio.create_task(process.watch())
     async with aiohttp.ClientSession() as http:
@@ -133,15 +135,54 @@ def test_a_process_that_was_killed_is_started_anew_on_the_next_request() -> None
     asyncio.run(scenario())
 
 
-def test_a_request_in_flight_when_the_process_is_killed_is_told_so() -> None:
+def test_a_post_to_a_process_that_was_just_killed_goes_to_the_next_one() -> None:
     async def scenario() -> None:
         async with held() as tiny:
-            pid = await tiny.pid()
+            for _ in range(3):
+                pid = await tiny.pid()
+                os.kill(pid, signal.SIGKILL)
+                status, text = await tiny.ask("/", "POST", b"body")
+                assert (status, text.split()[-1]) == (200, "body")
+                assert int(text.split()[0]) != pid
+
+    asyncio.run(scenario())
+
+
+def test_a_request_in_flight_when_the_process_is_killed_is_sent_once_more_and_no_oftener() -> None:
+    async def scenario() -> None:
+        async with held() as tiny:
+            first = await tiny.pid()
             slow = asyncio.create_task(tiny.ask("/slow", "POST"))
             await asyncio.sleep(0.2)
-            os.kill(pid, signal.SIGKILL)
+            os.kill(first, signal.SIGKILL)
             status, text = await slow
+            assert status == 200
+            assert int(text.split()[0]) != first
+            status, text = await tiny.ask("/die", "POST")
             assert (status, "ended before it answered" in text) == (502, True)
+
+    asyncio.run(scenario())
+
+
+def test_as_many_requests_as_a_service_allows_are_handled_at_once_and_ten_times_as_many_wait() -> None:
+    async def scenario() -> None:
+        async with held(concurrency=1) as tiny:
+            await tiny.pid()
+            answers = await asyncio.gather(*(tiny.ask("/count") for _ in range(14)))
+            assert sorted(status for status, _ in answers) == [200] * 11 + [503] * 3
+            assert {text.split()[-1] for status, text in answers if status == 200} == {"1"}
+            assert (await tiny.ask())[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_takes_too_long_is_504() -> None:
+    async def scenario() -> None:
+        async with held(seconds=0.3) as tiny:
+            await tiny.pid()
+            status, text = await tiny.ask("/slow", "POST")
+            assert (status, "did not answer within 0.3 s" in text) == (504, True)
+            assert (await tiny.ask())[0] == 200
 
     asyncio.run(scenario())
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import signal
 import sys
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
+
+at_once: set[int] = set()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -16,6 +19,13 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         status, body = 503, b"no model yet"
     if scope["path"] == "/slow":
         await asyncio.sleep(0.5)
+    if scope["path"] == "/die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if scope["path"] == "/count":
+        at_once.add(id(scope))
+        await asyncio.sleep(0.05)
+        body += str(len(at_once)).encode()
+        at_once.discard(id(scope))
     message = await receive()
     await send({"type": "http.response.start", "status": status, "headers": [(b"x-tiny", b"1")]})
     await send({"type": "http.response.body", "body": body + message.get("body", b"")})
