@@ -13,7 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from matchcast.domain.event import PREFIX, Event, derived_id, source_of
 from matchcast.errors import BadInput
 
-Id = Annotated[str, Field(min_length=1, max_length=128)]
+Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Without control characters: PostgreSQL's texts hold no NUL."""
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 MatchId = Annotated[int, Field(ge=0, lt=2**53)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from matchcast.domain.event import Event, derived_id
 from matchcast.errors import BadInput
-from matchcast.events import Part, ScrapeRequested, data_of
+from matchcast.events import Id, Part, ScrapeRequested, data_of
 
 LONGEST_WINDOW: Final = 366
 """Days that one scrape may cover."""
@@ -17,7 +17,7 @@ _Days = Annotated[int, Field(ge=0, le=LONGEST_WINDOW)]
 class ScrapeDue(Part):
     """What a PingSource says: read this source from some days before today to some days after."""
 
-    source: Annotated[str, Field(min_length=1, max_length=128)]
+    source: Id
     days_before: _Days
     days_after: _Days
 

@@ -111,6 +111,16 @@ def test_a_value_of_another_kind_is_refused_by_both_or_taken_by_both(name: str, 
     assert is_taken(name, wrong) is schema(name).is_valid(wrong)
 
 
+@pytest.mark.parametrize("task_id", ["a\0b", "a\nb", "\x7f", "\0"])
+def test_ids_hold_no_control_characters(task_id: str) -> None:
+    """No database of ours could look for one with a NUL."""
+    for name in ("scrape.requested", "prediction.requested"):
+        data = EXAMPLES[name] | {"task_id": task_id}
+        assert not schema(name).is_valid(data)
+        with pytest.raises(BadInput, match=r"data\.task_id"):
+            payload_of(event_of(name, data), PAYLOADS[PREFIX + name])
+
+
 def test_a_window_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(BadInput, match="to: 2025-02-01 is before from, 2025-03-01"):
         payload_of(event_of("scrape.requested", EXAMPLES["scrape.requested"] | {"to": "2025-02-01"}), ScrapeRequested)

@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
 from matchcast.adapters.clock import clock_from, utc_now
+from matchcast.adapters.database.engine import Database
 from matchcast.adapters.git_revision import git_revision
-from matchcast.errors import BadInput
-from matchcast.settings import PredictSyncSettings, read_settings
+from matchcast.errors import BadInput, Unavailable
+from matchcast.settings import PredictAsyncSettings, PredictSyncSettings, ScrapeSettings, Settings, read_settings
+from matchcast.web.connections import Connections
 
 
 def test_an_empty_environment_is_a_working_one() -> None:
@@ -52,6 +55,72 @@ def test_a_bucket_is_reached_as_by_any_s3_client() -> None:
     settings = read_settings(PredictSyncSettings, environment)
     assert settings.s3 == ("http://minio:9000", "matchcast", "made-up", "us-east-1")
     assert "made-up" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:matchcast:S3CRET@db/matchcast",
+        "postgresql://matchcast:S3CRET@db:54x2/matchcast",
+        "postgresql://matchcast:S3CRET@db:/x:y@z",
+        "mysql://matchcast:S3CRET@db/matchcast",
+    ],
+)
+def test_a_database_url_that_is_none_is_refused_at_the_start_and_not_quoted(url: str) -> None:
+    with pytest.raises(BadInput, match="MATCHCAST_DATABASE_URL") as raised:
+        read_settings(PredictSyncSettings, {"MATCHCAST_DATABASE_URL": url})
+    assert "S3CRET" not in "".join(format_exception(raised.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:////srv/matchcast.db",
+        "postgresql://user:p%40ss/w?rd@host:5432/matchcast?sslmode=require",
+        "postgresql+psycopg://[::1]:5432/matchcast",
+        "postgres:///matchcast?host=/run/postgresql",
+    ],
+)
+def test_database_urls_that_are_taken_can_be_opened(url: str) -> None:
+    settings = read_settings(PredictSyncSettings, {"MATCHCAST_DATABASE_URL": url})
+    assert url not in repr(settings)
+    assert Database(settings.database_url).engine
+
+
+@pytest.mark.parametrize("url", ["s3:models", "file:models", "gs://models", "s3:///models", "  ", "s3://[models"])
+def test_an_object_store_that_is_none_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(BadInput, match="MATCHCAST_OBJECTS_URL"):
+        read_settings(PredictSyncSettings, {"MATCHCAST_OBJECTS_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "http://[::1", "http://host:port", "http://host:99999", "http://:8080", "http://a b/", "http://h\n"],
+)
+def test_a_broker_that_is_none_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(BadInput, match="K_SINK: has no host, or a port that is none"):
+        read_settings(PredictAsyncSettings, {"K_SINK": url})
+
+
+@pytest.mark.parametrize("url", ["http://broker", "https://broker.svc:8080/path", "http://[::1]:80"])
+def test_a_broker_has_a_host_and_perhaps_a_port(url: str) -> None:
+    assert read_settings(PredictAsyncSettings, {"K_SINK": url}).sink == url
+
+
+def test_settings_that_no_start_has_checked_are_a_passing_fault_for_whoever_asks() -> None:
+    to = Connections(Settings.model_construct(objects_url="s3:models", database_url="postgresql:x:S3CRET@db/x"))
+    for opened in (lambda: to.store, to.tasks):
+        with pytest.raises(Unavailable, match="not set up as it should be") as raised:
+            opened()
+        assert "S3CRET" not in "".join(format_exception(raised.value))
+
+
+def test_a_lock_is_waited_for_less_long_than_a_handler_may_take() -> None:
+    hurried = {"K_SINK": "http://broker", "MATCHCAST_HANDLER_SECONDS": "0.5"}
+    patience = read_settings(PredictAsyncSettings, hurried).patience
+    assert patience.lock < 0.5 < patience.statement == 150 < patience.idle
+    assert read_settings(ScrapeSettings, {"K_SINK": "http://broker"}).patience.lock <= 30
 
 
 def test_a_clock_that_starts_somewhere_runs_on_from_there() -> None:
