@@ -11,8 +11,9 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, DeliveryMode
 
-from knative.local.delivery import Policy
+from knative.local.delivery import Courier, Policy
 from knative.local.messages import Message
+from knative.local.rabbitmq import RabbitmqBroker
 from matchcast.errors import BadInput, Unavailable
 from tests.contract.brokers import TRIGGER, TYPE, Reply, Running, Setting, event, running, until
 from tests.services.rabbitmq import Rabbitmq
@@ -46,7 +47,7 @@ def test_exchanges_queues_and_bindings_are_those_of_the_real_broker(rabbitmq: Ra
         {"name": dead_exchange, "type": "headers", "durable": True},
     ]
     queues = {row["name"]: row for row in listed("queues", "name", "durable", "auto_delete", "type", "arguments")}
-    assert set(queues) == {queue, dead_queue}
+    assert set(queues) == {queue, dead_queue, names.record}
     assert all((q["durable"], q["auto_delete"], q["type"]) == (True, False, "quorum") for q in queues.values())
     assert ["x-dead-letter-exchange", "longstr", dead_exchange] in queues[queue]["arguments"]  # type: ignore[operator]
     bindings = [b for b in listed("bindings", "source_name", "destination_name", "arguments") if b["source_name"]]
@@ -56,6 +57,44 @@ def test_exchanges_queues_and_bindings_are_those_of_the_real_broker(rabbitmq: Ra
     }
     key = {"x-match": "all", "x-knative-trigger": TRIGGER}
     assert arguments == {(exchange, queue): {"type": TYPE, **key}, (dead_exchange, dead_queue): key}
+
+
+def test_a_trigger_that_asks_for_something_else_gets_no_more_of_what_it_asked_for(setting: Setting) -> None:
+    async def scenario() -> None:
+        async with running(setting) as run:
+            await run.finish()
+        async with running(setting.with_(wanted={"type": "org.example.other"})) as run:
+            await run.post(event("former"))
+            await run.post(event("now", type="org.example.other"))
+            await until(lambda: bool(run.subscriber.of("now")))
+            assert not run.subscriber.of("former")
+        async with running(setting) as run:
+            await run.post(event("again"))
+            await run.post(event("other", type="org.example.other"))
+            await run.finish()
+            assert run.subscriber.of("again")
+            assert not run.subscriber.of("other")
+
+    asyncio.run(scenario())
+
+
+def test_the_queue_of_a_trigger_that_is_gone_gets_nothing_more_and_is_named(
+    rabbitmq: Rabbitmq, setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> str:
+        async with running(setting) as run:
+            names = run.names
+        broker = RabbitmqBroker(setting.broker_url, names, [], Courier())
+        await broker.start()
+        await broker.publish(Message(event(), None, b""))
+        await broker.close()
+        return names.queue(TRIGGER)
+
+    queue = asyncio.run(scenario())
+    assert f"its queue {queue} keeps what it has" in caplog.text
+    assert rabbitmq.queues()[queue][0] == 0
+    bindings = json.loads(rabbitmq.ctl("--formatter", "json", "list_bindings", "source_name", "destination_name"))
+    assert not [b for b in bindings if b["destination_name"] == queue and b["source_name"]]
 
 
 async def bound_queue(run: Running, channel: aio_pika.abc.AbstractChannel) -> AbstractQueue:
