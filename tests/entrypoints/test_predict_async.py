@@ -211,6 +211,34 @@ def test_while_the_broker_is_away_nothing_is_accepted(stage: Stage) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM tasks").scalar_one() == 0
 
 
+def test_a_request_whose_forecast_was_made_is_accepted_though_the_broker_said_no(stage: Stage) -> None:
+    """Its answer was lost, as that of a broker which is killed."""
+    with ThreadPoolExecutor(1) as pool:
+
+        class Lost(list[Event]):
+            def append(self, event: Event) -> None:
+                super().append(event)
+                pool.submit(deliver, stage.predict, event).result()
+                stage.broker.status = 500
+
+        stage.broker.events = Lost()
+        answer = stage.predict.post("/predict/async/", json=PAIRING)
+    assert answer.status_code == 202
+    assert stage.status(stage.broker.events[-1])["status"] == "success"
+
+
+@pytest.mark.parametrize("change", [{"match_id": "many"}, {"model": "best"}, {"browser": True}])
+def test_the_task_of_an_event_that_breaks_its_schema_fails(stage: Stage, change: dict[str, Any]) -> None:
+    event = stage.submit(PAIRING)
+    wrong = replace(event, data=event.data | change)
+    reply, again = (reply_of(deliver(stage.predict, wrong)) for _ in range(2))
+    assert reply is not None
+    assert again is not None
+    assert (reply.type, again.id) == ("org.matchcast.event.rejected", reply.id)
+    found = stage.status(event)
+    assert (found["status"], found["problem"]["detail"]) == ("failure", reply.data["problem"]["detail"])
+
+
 def test_an_event_that_comes_again_changes_nothing_and_has_the_same_reply(stage: Stage) -> None:
     event = stage.submit(PAIRING)
     first = reply_of(deliver(stage.predict, event))

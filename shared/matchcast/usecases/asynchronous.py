@@ -16,10 +16,10 @@ from matchcast.events import (
     Problem,
     first_event,
     next_event,
-    payload_of,
 )
 from matchcast.ports import Ledger
 from matchcast.ports.events import Deadline, Finished, Handled, Inbox, Sink, Task, Tasks, TaskState, Transaction
+from matchcast.usecases.asking import asked_of, publish_asking
 from matchcast.usecases.together import Together
 
 KIND: Final = "prediction"
@@ -56,11 +56,8 @@ class Requests:
             Unavailable: the broker or the database is away; nothing was accepted.
         """
         self._added(Task(task_id, KIND, TaskState.PENDING, now, now, now + self._kept_for))
-        try:
-            self._sink().publish(first_event(_requested(asked, task_id), id=task_id, service=self._service, now=now))
-        except Unavailable:
-            self._tasks().remove(task_id)
-            raise
+        event = first_event(_requested(asked, task_id), id=task_id, service=self._service, now=now)
+        publish_asking(event, task_id, self._tasks(), self._sink())
 
     def _add(self, tasks: Sequence[Task]) -> Sequence[None]:
         self._tasks().add(*tasks)
@@ -130,11 +127,11 @@ class Forecasting:
         Returns:
             prediction.completed, or prediction.failed where there can be no such forecast.
         Raises:
-            BadInput: the event is not as its schema says.
+            BadInput: the event is not as its schema says; the task it names has failed.
             TaskEnded: its task is unknown or has its final state; nothing was written.
             Unavailable: champion, snapshot or database is away; the task stays open.
         """
-        asked = payload_of(event, PredictionRequested)
+        asked = asked_of(event, PredictionRequested, self._tasks, now, self._problem_of)
         made: Made | Problem
         try:
             made = self._forecast(_asked(asked), now)
