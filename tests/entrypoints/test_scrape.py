@@ -261,6 +261,38 @@ def test_a_source_whose_layout_changed_fails_the_task_and_keeps_what_it_said(
     assert reply_of(deliver(scrape, event)) == reply
 
 
+def test_files_are_kept_and_read_one_by_one(
+    scrape: httpx.Client, broker: Recorder, shelf: Shelf, objects: FolderStore
+) -> None:
+    """However many there are, a few are in memory."""
+    shelf.files["mmz4281/2324/E0.csv"] = E0.replace("/2025", "/2024")
+    event = accepted(scrape, broker, **{"from": "2024-05-01", "to": "2025-03-10"})
+    kept = []
+
+    class Counting(dict[str, str]):
+        def __getitem__(self, path: str) -> str:
+            kept.append(len(objects.keys("captures/")))
+            return super().__getitem__(path)
+
+    objects.put("captures/none", b"")
+    shelf.files = Counting(shelf.files)
+    reply = reply_of(deliver(scrape, event))
+    assert reply is not None
+    assert len(payload_of(reply, MatchesIngested).captures) == 2
+    assert kept == [1, 2]
+
+
+def test_a_scrape_reads_no_more_than_it_may(
+    scrape: httpx.Client, broker: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matchcast.usecases.scrape.LARGEST_SCRAPE", len(E0) - 1)
+    event = accepted(scrape, broker)
+    reply = reply_of(deliver(scrape, event))
+    assert reply is not None
+    assert "ask for fewer days" in payload_of(reply, ScrapeFailed).problem.detail
+    assert task(database, event.data["task_id"]).state is TaskState.FAILURE
+
+
 def test_a_source_that_is_away_leaves_the_task_open_until_it_is_back(
     scrape: httpx.Client, broker: Recorder, database: Database, shelf: Shelf
 ) -> None:

@@ -167,6 +167,11 @@ def unheard(written: int, of: int) -> None:
 class MatchStore(Protocol):
     """Matches, stats, odds and clubs, written in bulk."""
 
+    def turn(self) -> AbstractContextManager[object]:
+        """A transaction, begun when no other that writes clubs or matches is open: what is read in it is what is
+        written upon. Reads and writes of the same thread join it."""
+        ...
+
     def teams(self) -> Sequence[TeamRecord]: ...
 
     def aliases(self) -> Sequence[TeamAlias]: ...

@@ -1,6 +1,6 @@
 """Where scraping reads matches from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
@@ -39,8 +39,10 @@ class Feed(Protocol):
 
     name: str
 
-    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Sequence[RawFile]:
+    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Iterable[RawFile]:
         """The files that hold the window's matches, perhaps among others; in the same order for the same window.
+
+        Each is asked for when the one before was taken, so that no more than two are held.
 
         Raises:
             BadSource: the source has nothing of the window, or refuses for good.

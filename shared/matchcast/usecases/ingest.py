@@ -71,8 +71,9 @@ def ingest(
     """
     rows = [row for file in files for row in file.parsed.rows]
     rejected = [RejectedIn(file.name, row) for file in files for row in file.parsed.rejected]
-    resolution = resolve_teams(rows, store.teams(), store.aliases(), committed, now=now, policy=new_teams)
-    loaded = store.load(resolution.rows, resolution.new_teams, resolution.aliases, now, progress)
+    with store.turn():
+        resolution = resolve_teams(rows, store.teams(), store.aliases(), committed, now=now, policy=new_teams)
+        loaded = store.load(resolution.rows, resolution.new_teams, resolution.aliases, now, progress)
     refused = [*resolution.refused, *((resolution.indices[index], reason) for index, reason in loaded.refused)]
     starts = [0, *accumulate(len(file.parsed.rows) for file in files)]
     for index, reason in sorted(refused):

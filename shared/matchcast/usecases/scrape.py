@@ -32,6 +32,8 @@ from matchcast.usecases.scrape_due import LONGEST_WINDOW, ScrapeDue, task_id_of
 
 _SERVICE: Final = "scrape"
 _KIND: Final = "scrape"
+LARGEST_SCRAPE: Final = 128 * 1024 * 1024
+"""Bytes that one scrape may read."""
 _SHOWN: Final = 20
 """Of each list in a task's result."""
 
@@ -170,14 +172,19 @@ class _Scrape:
         return before.reply
 
     def _read(self) -> Sequence[ParsedFile]:
-        """The window's matches. What the source answered is kept before anyone looks into it."""
+        """The window's matches, file by file. What the source answered is kept before anyone looks into it."""
         feed = self.given.feeds[self.source]
-        raw = feed.fetch(self.window, self.now, self.deadline)
-        for file in raw:
+        found, size = [], 0
+        for file in feed.fetch(self.window, self.now, self.deadline):
+            size += len(file.content)
+            if size > LARGEST_SCRAPE:
+                raise BadSource(
+                    f"source: {self.source} has more than {LARGEST_SCRAPE >> 20} MiB for this window; "
+                    "ask for fewer days or tournaments at once",
+                    "source",
+                )
             self.deadline.check()
             self._keep(file)
-        found = []
-        for file in raw:
             self.deadline.check()
             parsed = feed.parse(file, self.now)
             rows = [row for row in parsed.rows if self.window.holds(row)]

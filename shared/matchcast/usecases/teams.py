@@ -317,24 +317,25 @@ def decide_alias(store: MatchStore, source: str, country: str, name: str, team_i
         NotFound: the source never told this name.
         BadInput: the two cannot be one club: they played each other, or the same opponent on the same day.
     """
-    clubs = {team.team_id: team for team in store.teams() if team.country == country}
-    if team_id not in clubs:
-        near = process.extract(team_id, list(clubs), scorer=fuzz.WRatio, limit=_MAX_PROPOSALS)
-        suggestions = tuple(match for match, _, _ in near)
-        raise UnknownTeam(
-            f"TEAM_ID: {team_id!r} is no club of {country}; nearest: {', '.join(suggestions) or 'none yet'}",
-            "team_id",
-            suggestions,
-        )
-    known = store.aliases()
-    before = _told(known, source, country, name)
-    alone = before.team_id is not None and before.team_id != team_id
-    if alone:
-        alone = not any(a.team_id == before.team_id and a.name != name and a.source != ANY_SOURCE for a in known)
-    merged = before.team_id if alone else None
-    alias = TeamAlias(source, country, name, team_id, AliasStatus.CONFIRMED, (), now)
-    moved = store.decide(alias, None, merged)
-    return Decision(alias, moved, before.team_id not in (None, team_id) and not alone)
+    with store.turn():
+        clubs = {team.team_id: team for team in store.teams() if team.country == country}
+        if team_id not in clubs:
+            near = process.extract(team_id, list(clubs), scorer=fuzz.WRatio, limit=_MAX_PROPOSALS)
+            suggestions = tuple(match for match, _, _ in near)
+            raise UnknownTeam(
+                f"TEAM_ID: {team_id!r} is no club of {country}; nearest: {', '.join(suggestions) or 'none yet'}",
+                "team_id",
+                suggestions,
+            )
+        known = store.aliases()
+        before = _told(known, source, country, name)
+        alone = before.team_id is not None and before.team_id != team_id
+        if alone:
+            alone = not any(a.team_id == before.team_id and a.name != name and a.source != ANY_SOURCE for a in known)
+        merged = before.team_id if alone else None
+        alias = TeamAlias(source, country, name, team_id, AliasStatus.CONFIRMED, (), now)
+        moved = store.decide(alias, None, merged)
+        return Decision(alias, moved, before.team_id not in (None, team_id) and not alone)
 
 
 def decide_new(store: MatchStore, source: str, country: str, name: str, *, now: datetime) -> Decision:
@@ -344,14 +345,15 @@ def decide_new(store: MatchStore, source: str, country: str, name: str, *, now: 
         NotFound: the source never told this name.
         BadInput: the name stands for a club of its own already.
     """
-    team_ids = {team.team_id for team in store.teams()}
-    before = _told(store.aliases(), source, country, name)
-    slug = f"{country}:{team_slug(name)}"
-    if before.team_id == slug:
-        raise BadInput(f"NAME: {name!r} is the club {slug} already", "name")
-    team = TeamRecord(next(i for i in _numbered(slug) if i not in team_ids), name, country)
-    alias = TeamAlias(source, country, name, team.team_id, AliasStatus.CONFIRMED, (), now)
-    return Decision(alias, store.decide(alias, team, None), before.team_id is not None)
+    with store.turn():
+        team_ids = {team.team_id for team in store.teams()}
+        before = _told(store.aliases(), source, country, name)
+        slug = f"{country}:{team_slug(name)}"
+        if before.team_id == slug:
+            raise BadInput(f"NAME: {name!r} is the club {slug} already", "name")
+        team = TeamRecord(next(i for i in _numbered(slug) if i not in team_ids), name, country)
+        alias = TeamAlias(source, country, name, team.team_id, AliasStatus.CONFIRMED, (), now)
+        return Decision(alias, store.decide(alias, team, None), before.team_id is not None)
 
 
 def _told(aliases: Iterable[TeamAlias], source: str, country: str, name: str) -> TeamAlias:

@@ -114,7 +114,7 @@ def test_the_demo_reads_the_wheel_it_is_given(tmp_path: Path) -> None:
     wheel = tmp_path / "some.whl"
     feed = DemoFeed(wheel, tmp_path)
     with pytest.raises(Unavailable, match="correct MATCHCAST_DEMO_WHEEL"):
-        feed.fetch(LATELY, NOW, Timer(9))
+        list(feed.fetch(LATELY, NOW, Timer(9)))
     wheel.write_bytes(b"PK")
     (file,) = feed.fetch(LATELY, NOW, Timer(9))
     assert (file.name, file.content) == ("some.whl", b"PK")

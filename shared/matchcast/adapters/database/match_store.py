@@ -1,6 +1,7 @@
 """Loads of matches, stats, odds and clubs."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,6 +38,13 @@ class SqlMatchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @contextmanager
+    def turn(self) -> Iterator[Connection]:
+        with self._database.writing() as connection:
+            if not self._database.is_sqlite:  # there, whoever writes has the database to himself
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOAD_LOCK})
+            yield connection
+
     def teams(self) -> Sequence[TeamRecord]:
         with self._database.reading() as connection:
             return read_teams(connection)
@@ -53,8 +61,7 @@ class SqlMatchStore:
         now: datetime,
         progress: Progress = unheard,
     ) -> LoadReport:
-        with self._database.writing() as connection:
-            _wait_for_others(connection)
+        with self.turn() as connection:
             told_in = {row.told.tournament for row in rows if row.told.tournament in COMPETITION_BY_ID}
             _add_tournaments(connection, told_in)
             _add_teams(connection, teams, aliases, now)
@@ -74,8 +81,7 @@ class SqlMatchStore:
 
     def decide(self, alias: TeamAlias, new_team: TeamRecord | None, merged: str | None) -> int:
         moved = 0
-        with self._database.writing() as connection:
-            _wait_for_others(connection)
+        with self.turn() as connection:
             if new_team is not None:
                 _add_teams(connection, [new_team], [], alias.decided_at)
             if merged is not None and alias.team_id is not None:
@@ -105,12 +111,6 @@ def read_aliases(connection: Connection) -> Sequence[TeamAlias]:
 def stored_match(row: Sequence[Any]) -> StoredMatch:
     """A match from its columns in the order of `StoredMatch`."""
     return StoredMatch._make((*row[:13], _STATUS[row[13]], *row[14:]))
-
-
-def _wait_for_others(connection: Connection) -> None:
-    """Writers take turns; on SQLite they do so by themselves."""
-    if connection.dialect.name != "sqlite":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOAD_LOCK})
 
 
 def _add_tournaments(connection: Connection, ids: Iterable[str]) -> None:

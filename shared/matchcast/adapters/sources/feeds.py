@@ -1,6 +1,6 @@
 """Sources that are asked over the network: the `Feed` port."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from matchcast.ports import Parsed
 from matchcast.ports.events import Deadline
 from matchcast.ports.feeds import RawFile, Window
 
-LARGEST_ANSWER: Final = 64 * 1024 * 1024
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
 _SECONDS: Final = 20.0
 _NOT_PUBLISHED: Final = frozenset((300, 404))
 """football-data.co.uk lists look-alikes with a 300 where a file does not exist."""
@@ -36,14 +36,14 @@ class DemoFeed:
         self._wheel = wheel
         self._folder = folder
 
-    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Sequence[RawFile]:
+    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Iterator[RawFile]:
         path = self._wheel or fetch_demo(self._folder)
         deadline.check()
         try:
             content = path.read_bytes()
         except OSError as error:
             raise Unavailable(f"{path}: cannot be read ({error.strerror}); correct MATCHCAST_DEMO_WHEEL") from error
-        return [RawFile(path.name, f"pypi:{path.name}", "application/zip", content)]
+        yield RawFile(path.name, f"pypi:{path.name}", "application/zip", content)
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
         return DemoSource(now.date()).parse(file.content, file.name)
@@ -64,22 +64,22 @@ class FootballDataFeed:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url.rstrip("/")
 
-    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Sequence[RawFile]:
-        found = []
+    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Iterator[RawFile]:
+        found = False
         paths = list(dict.fromkeys(_paths(window, now)))
         with httpx.Client(timeout=_SECONDS, headers={"User-Agent": "matchcast"}) as client:
             for path in paths:
                 deadline.check()
                 file = _get(client, f"{self._base_url}/{path}", deadline)
                 if file is not None:
-                    found.append(file)
+                    found = True
+                    yield file
         if not found:
             raise BadSource(
                 f"source: {self._base_url} has none of the {len(paths)} files of this window; "
                 "choose other days or tournaments",
                 "source",
             )
-        return found
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
         return FootballData().parse(file.content, file.name)
