@@ -149,6 +149,15 @@ def test_what_an_earlier_event_left_unsettled_is_settled_with_the_next(place: Pl
     assert place.settle(id="e2").matches == ()
 
 
+def test_what_was_left_unsettled_for_months_is_settled_when_an_event_tells_of_it(place: Place) -> None:
+    """To look for it each time would be to read the whole ledger each time."""
+    place.load(told())
+    place.forecast()
+    later = KICKOFF + 91 * DAY
+    assert place.settle(now=later).matches == ()
+    assert place.settle(place.match_id(), id="e2", now=later).matches == (place.match_id(),)
+
+
 def test_an_unchanged_result_settles_nothing_and_a_corrected_one_a_revision(place: Place) -> None:
     place.load(told())
     place.forecast()

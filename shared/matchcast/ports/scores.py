@@ -70,8 +70,9 @@ class Settlements(Protocol):
         """Wait until no other transaction settles, and keep others waiting until this one ends."""
         ...
 
-    def locked(self, match_ids: Sequence[int]) -> Sequence[LockedForecast]:
-        """The forecasts that count for these matches and for all that were never settled; by match id.
+    def locked(self, match_ids: Sequence[int], unsettled_after: datetime) -> Sequence[LockedForecast]:
+        """The forecasts that count for these matches, and for all that kicked off later than this and were never
+        settled; by match id.
 
         Only finished matches with a score and a forecast are in it.
         """

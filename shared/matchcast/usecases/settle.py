@@ -25,6 +25,8 @@ from matchcast.ports.scores import LockedForecast, MarketScores, Price, Prices, 
 
 WINDOWS: Final = (7, 30, 90, 365)
 """Days."""
+LEFT_OVER: Final = timedelta(days=90)
+"""How long ago a match kicked off that is settled though no event tells of it, as one whose result came by a command."""
 _SAME_PRICE: Final = 1e-9
 
 
@@ -42,7 +44,7 @@ class Settler:
     inbox: Inbox
 
     def settle(self, event: Event, now: datetime, deadline: Deadline) -> Event | None:
-        """Settle what matches.ingested tells of, and whatever was left unsettled before.
+        """Settle what matches.ingested tells of, and whatever was left unsettled in the last months.
 
         Returns:
             forecasts.settled, also where there was nothing to settle.
@@ -54,7 +56,7 @@ class Settler:
 
         def effect() -> Event:
             self.settlements.wait()
-            locked = self.settlements.locked(told.finished)
+            locked = self.settlements.locked(told.finished, now - LEFT_OVER)
             ids = [forecast.match_id for forecast in locked]
             before = self.settlements.last(ids)
             prices = self.prices.of(ids, OddsMoment.CLOSING, CLOSING_BOOKS)

@@ -28,15 +28,19 @@ class SqlSettlements:
             if not self._database.is_sqlite:  # there, whoever writes has the database to himself
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
-    def locked(self, match_ids: Sequence[int]) -> Sequence[LockedForecast]:
-        unsettled = ~exists().where(settlements.c.match_id == forecasts.c.match_id)
-        chosen = [unsettled, *(forecasts.c.match_id.in_(some) for some in _portions(match_ids))]
-        found: dict[int, LockedForecast] = {}
+    def locked(self, match_ids: Sequence[int], unsettled_after: datetime) -> Sequence[LockedForecast]:
+        unsettled = select(matches.c.id).where(
+            matches.c.kickoff_at > unsettled_after,
+            matches.c.status == MatchStatus.FINISHED.value,
+            ~exists().where(settlements.c.match_id == matches.c.id),
+        )
+        found: list[LockedForecast] = []
         with self._database.reading() as connection:
-            for which in chosen:
-                for row in connection.execute(self._locked(which)):
-                    found[row.id] = _locked(row)
-        return [found[match_id] for match_id in sorted(found)]
+            # matches first: few of them are unsettled, and the ledger is long
+            wanted = sorted({*match_ids, *connection.execute(unsettled).scalars()})
+            for some in _portions(wanted):
+                found += map(_locked, connection.execute(self._locked(forecasts.c.match_id.in_(some))))
+        return sorted(found, key=lambda forecast: forecast.match_id)
 
     def last(self, match_ids: Sequence[int]) -> Mapping[int, Settlement]:
         found = {}
