@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -100,10 +101,13 @@ class Handlers:
         return Settler(SERVICE, to.settlements(), to.prices(), to.inbox()).settle(event, to.now(), deadline)
 
     def watch(self, event: Event, deadline: Deadline) -> Event | None:
-        """Of the daily ping."""
+        """Of the daily ping, which also sweeps away what is too old."""
         from functions.drift.watching import watch_with
+        from matchcast.usecases.sweep import sweep
 
-        return watch_with(self._to, self._settings, SERVICE).check(event, self._to.now(), deadline)
+        now = self._to.now()
+        sweep(self._to.leftovers(), now - timedelta(days=self._settings.retention_days), deadline)
+        return watch_with(self._to, self._settings, SERVICE).check(event, now, deadline)
 
 
 def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --factory functions.drift.main:app

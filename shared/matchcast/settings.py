@@ -206,11 +206,14 @@ class DriftSettings(EventSettings):
     Attributes:
         drift_threshold: share of the features that may drift before it is said so.
         drift_days: how many days back the recent matches reach.
+        retention_days: how long expired tasks, records of handled events and replayed letters are kept; longer than a
+            broker may deliver an event again.
     """
 
     handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(150, examples=["150"])
     drift_threshold: Annotated[float, Field(ge=0, le=1)] = Field(0.2, examples=["0.2"])
     drift_days: Annotated[int, Field(ge=1, le=365)] = Field(28, examples=["28"])
+    retention_days: Annotated[int, Field(ge=7, le=3650)] = Field(30, examples=["30"])
 
 
 class ReloadSettings(PublishingSettings):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from matchcast.adapters.database.dead_letters import SqlDeadLetters
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.inbox import SqlInbox
+from matchcast.adapters.database.leftovers import SqlLeftovers
 from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.domain.event import Event
 from matchcast.errors import TaskEnded, Unavailable
@@ -246,3 +247,32 @@ def test_letters_are_paged_in_the_order_of_their_death(database: Database) -> No
     assert [found.letter_id for found in first] == ["d", "b"]
     rest = letters.page((first[-1].died_at, first[-1].letter_id), 9, open_only=False)
     assert [found.letter_id for found in rest] == ["c", "a"]
+
+
+def test_what_ended_long_ago_is_removed_and_nothing_else(database: Database) -> None:
+    tasks, inbox, letters = SqlTasks(database), SqlInbox(database), SqlDeadLetters(database)
+    ago = timedelta(days=30)
+    tasks.add(task("old")._replace(expires_at=NOW - ago), task("expired")._replace(expires_at=NOW), task("new"))
+    later = Event("e2", EVENT.source, "asked", NOW)
+    inbox.once("drift", EVENT, NOW - ago, lambda: REPLY)
+    inbox.once("drift", later, NOW, lambda: REPLY)
+    for name in ("old", "replayed", "open"):
+        letters.add(letter(name)._replace(died_at=NOW - 2 * ago))
+    letters.mark_replayed("old", NOW - ago)
+    letters.mark_replayed("replayed", NOW)
+
+    leftovers = SqlLeftovers(database)
+    assert leftovers.remove_some(NOW - ago) == 0
+    assert leftovers.remove_some(NOW - ago + timedelta(seconds=1)) == 3
+    assert leftovers.remove_some(NOW - ago + timedelta(seconds=1)) == 0
+    assert [bool(tasks.find(name)) for name in ("old", "expired", "new")] == [False, True, True]
+    assert [bool(inbox.handled("drift", event)) for event in (EVENT, later)] == [False, True]
+    assert [bool(letters.find(name)) for name in ("old", "replayed", "open")] == [False, True, True]
+
+
+def test_leftovers_are_removed_some_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matchcast.adapters.database.leftovers._AT_ONCE", 4)
+    tasks = SqlTasks(database)
+    tasks.add(*(task(f"t{number}") for number in range(10)))
+    counts = [SqlLeftovers(database).remove_some(NOW + timedelta(days=1)) for _ in range(4)]
+    assert counts == [4, 4, 2, 0]

@@ -253,6 +253,17 @@ def test_a_damaged_reference_or_champion_is_told_to_be_tried_again(
     assert_problem(deliver(drift, DUE), 503, words="matchcast promote")
 
 
+@pytest.mark.slow
+@compares
+def test_the_daily_ping_removes_what_is_too_old(watched: Watched, drift: httpx.Client) -> None:
+    inbox = SqlInbox(watched.database)
+    old, young = (replace(DUE, id=name) for name in ("old", "young"))
+    inbox.once("drift", old, NOW - timedelta(days=31), lambda: None)
+    inbox.once("drift", young, NOW - timedelta(days=29), lambda: None)
+    assert reply_of(deliver(drift, DUE)) is not None
+    assert [inbox.handled("drift", event) for event in (old, young)] == [None, (None,)]
+
+
 def test_results_are_settled_on_an_event(watched: Watched, drift: httpx.Client) -> None:
     with watched.database.reading() as connection:
         last = connection.execute(

@@ -208,3 +208,11 @@ class DeadLetters(Protocol):
     def mark_replayed(self, letter_id: str, now: datetime) -> bool:
         """Say that an open letter is replayed. False if it is not open, or unknown."""
         ...
+
+
+class Leftovers(Protocol):
+    """Tasks that expired, records of events that were handled, and letters that were replayed."""
+
+    def remove_some(self, before: datetime) -> int:
+        """Remove some of those from before an instant, so few that it is done soon. 0 if there were none."""
+        ...

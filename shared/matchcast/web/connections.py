@@ -14,7 +14,7 @@ from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.errors import BadInput, Unavailable
 from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
-from matchcast.ports.events import DeadLetters, Inbox, Sink, Tasks
+from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
 from matchcast.ports.feeds import Captures
 from matchcast.ports.renewal import RenewedLedger, Turns
 from matchcast.ports.scores import DriftReports, Prices, Settlements
@@ -133,6 +133,11 @@ class Connections:
         from matchcast.adapters.database.dead_letters import SqlDeadLetters
 
         return SqlDeadLetters(self._database)
+
+    def leftovers(self) -> Leftovers:
+        from matchcast.adapters.database.leftovers import SqlLeftovers
+
+        return SqlLeftovers(self._database)
 
     def transaction(self) -> AbstractContextManager[object]:
         return self._database.writing()
