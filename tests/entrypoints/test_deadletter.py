@@ -233,7 +233,7 @@ def test_a_letter_whose_time_is_over_is_not_kept_and_fails_nothing(
     with serving(hasty, database) as client:
         with database.writing():
             tasks.start("t1", NOW)
-            assert_problem(die(client), 504)
+            assert die(client).status_code in (503, 504)  # whoever is out of patience first
             time.sleep(0.2)
         time.sleep(0.5)
         assert letters(client) == []
