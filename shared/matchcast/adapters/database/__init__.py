@@ -8,6 +8,16 @@ bulk        many rows in, fast, on either database
 matches     lists of matches (serving)
 match_store loads of matches, stats, odds and clubs
 ledger      the chain of forecasts (serving)
+tasks       work accepted and done later, and its states
+inbox       events handled, each with its reply, in the transaction of the effect
+dead_letters events that could not be delivered
+settlements forecasts that met their results
+prices      closing odds of settled matches
+drift_reports what the daily checks found
+captures    where raw answers of sources are kept
+history     every match as columns, for the forward pass
+turns       one at a time, over all instances
+leftovers   what nobody asks for any more
 api_keys    keys of clients (serving)
 contents    everything, for exports
 """
