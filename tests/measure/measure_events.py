@@ -195,7 +195,7 @@ def tell_speed(system: System, asking: Asking, url: str, events: int) -> None:
 
 
 def tell_fates(system: System, asking: Asking, events: int, kills: int) -> None:
-    over = threading.Event()
+    over, warm = threading.Event(), system.states()
     begun = time.perf_counter()
     accepted: list[str] = []
     refused = 0
@@ -208,9 +208,7 @@ def tell_fates(system: System, asking: Asking, events: int, kills: int) -> None:
             refused += asked - len(taken)
         over.set()
         killed = killing.result()
-    while {"pending", "running"} & set(system.states()):
-        time.sleep(1)
-    states = system.wait_until_final(accepted, 60)
+    states = system.wait_until_final(accepted, 3600)
     took = time.perf_counter() - begun
     (letters,) = system.rows("SELECT count(*) FROM dead_events")
     recorded = system.rows("SELECT forecast_id FROM forecasts WHERE cause = 'requested'")
@@ -220,7 +218,9 @@ def tell_fates(system: System, asking: Asking, events: int, kills: int) -> None:
     doubled = sum(n - 1 for n in told.values()) + len({row[0] for row in recorded} - set(told))
     lost = len(accepted) - sum(states.values())
     print(f"{took:,.0f} s, {killed} processes killed: {len(accepted):,} accepted, {refused:,} refused, ", end="")
-    print(f"{states['success']:,} completed, {letters[0]:,} dead-lettered, {lost} lost, {doubled} doubled")
+    print(f"{states['success']:,} completed, {letters[0]:,} dead-lettered, {lost} lost, {doubled} doubled; ", end="")
+    left = system.states() - states - warm
+    print(f"of requests without an answer {left['success']:,} were done, {left['pending']:,} never reached the broker")
 
 
 if __name__ == "__main__":
