@@ -1,6 +1,7 @@
 """Every image is built, started as a cluster starts it, and made to answer."""
 
 import json
+import shutil
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -149,10 +150,15 @@ def test_a_container_rejects_what_is_no_event_so_that_no_broker_loses_it(functio
             assert (answer.status_code, answer.headers.get("ce-type")) == (200, "org.matchcast.event.rejected")
 
 
-def test_a_container_renews_every_forecast_when_results_come(start: Start) -> None:
+def test_a_container_renews_every_forecast_when_results_come(
+    container_house: House, start: Start, tmp_path: Path
+) -> None:
     """With numba, and nothing to write to but what the manifest gives."""
+    folder = tmp_path / "house"
+    shutil.copytree(container_house.folder, folder)
+    hand_over(folder)
     data = {**EXAMPLES["matches.ingested"], "finished": [], "upcoming": [fixtures()[0].match_id]}
-    with start("predict_async") as client:
+    with start("predict_async", folder) as client:
         answer = client.post(
             "/", json=data, headers=event_headers("org.matchcast.matches.ingested", "/matchcast/scrape")
         )
