@@ -302,7 +302,7 @@ def test_an_event_that_makes_no_sense_is_rejected_not_retried(stage: Stage) -> N
     ):
         told = of(deliver(stage.predict, broken), EventRejected)
         assert (told["parent_id"], told["problem"]["field"]) == (event.id, field)
-    assert stage.status(event)["status"] == "pending"
+    assert stage.status(event)["status"] == "failure", "the task it named is waited for by someone"
 
 
 def test_new_matches_and_a_new_model_renew_the_forecasts(stage: Stage) -> None:

@@ -74,7 +74,7 @@ def candidates(hello: Path, match_id: int) -> list[Candidate]:
         return (python, "-m", f"functions.{function}")
 
     asked, ingested = {"match_id": match_id}, EXAMPLES["matches.ingested"] | {"finished": [], "upcoming": []}
-    window = {"source": "demo", "from": "2025-02-01", "to": "2025-02-02"}
+    window = {"source": "football-data", "from": "2025-02-01", "to": "2025-02-02"}
     put = {
         "EventName": "s3:ObjectCreated:Put",
         "Key": "matchcast/models/champion.json",
@@ -241,6 +241,7 @@ def main() -> None:
             "MATCHCAST_INGEST_BROKER_URL": sink,
             "MATCHCAST_INFERENCE_BROKER_URL": sink,
             "MATCHCAST_HOOK_TOKEN": TOKEN,
+            "MATCHCAST_FOOTBALL_DATA_URL": sink,
         }
         tasks = SqlTasks(Database(environment["MATCHCAST_DATABASE_URL"]))
         found: defaultdict[str, list[Start]] = defaultdict(list)
