@@ -12,7 +12,17 @@ ROOT: Final = Path(__file__).parents[2]
 STAGES: Final[dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PLUMBING: Final = {
     *(f"pipeline/{name}.py" for name in ("__init__", "files", "params", "paths", "stage")),
-    *(f"shared/matchcast/{name}.py" for name in ("errors", "ports", "settings", "adapters/objects_folder")),
+    *(
+        f"shared/matchcast/{name}.py"
+        for name in (
+            "errors",
+            "ports/__init__",
+            "settings",
+            "adapters/objects",
+            "adapters/objects_folder",
+            "adapters/objects_s3",
+        )
+    ),
 }
 """Reads and writes the same whatever else changes; params.yaml's values are declared knob by knob."""
 
