@@ -42,7 +42,7 @@ from matchcast.adapters.database.turns import SqlTurns
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.snapshot_writer import SnapshotWriter
 from matchcast.domain.event import Event
-from matchcast.domain.forecast import GENESIS_HASH, ledger_hash
+from matchcast.domain.forecast import GENESIS_HASH
 from matchcast.events import (
     PING,
     AskedPairing,
@@ -299,7 +299,7 @@ class World:
                 (r.letter_id, r.broker, _text(r.event), r.destination, r.code, r.reason, r.deaths, r.replayed_at)
                 for r in self._rows(dead_events)
             },
-            "settlements": {tuple(r)[:-1] for r in self._rows(settlements)},
+            "settlements": {tuple(r)[1:-3] for r in self._rows(settlements)},
             "drift": self._rows(drift_reports),
         }
         ledger = [r for r in self._rows(forecasts) if r.recorded_at >= NOW]
@@ -328,7 +328,7 @@ class World:
         previous = GENESIS_HASH
         for number, row in enumerate(SqlLedger(Database(self._house.url)).rows(), 1):
             assert (row.forecast_id, row.previous_hash) == (number, previous)
-            assert row.hash == ledger_hash(row.forecast, row.recorded_at, previous)
+            assert row.hash == row.expected_hash
             previous = row.hash
 
     def _shown(self) -> dict[int, Any]:

@@ -12,7 +12,8 @@ from sqlalchemy import create_engine, text
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.adapters.database.migrate import migrate
-from matchcast.adapters.database.tables import SCHEMA_REVISION, metadata
+from matchcast.adapters.database.records import SCHEMA_REVISION
+from matchcast.adapters.database.tables import metadata
 from matchcast.errors import BadInput, Unavailable
 
 

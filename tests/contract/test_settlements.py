@@ -10,7 +10,7 @@ from math import log
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from matchcast.adapters.clock import Timer
 from matchcast.adapters.database.engine import Database
@@ -18,16 +18,18 @@ from matchcast.adapters.database.inbox import SqlInbox
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.adapters.database.prices import SqlPrices
+from matchcast.adapters.database.records import settlement_row
 from matchcast.adapters.database.settlements import SqlSettlements
-from matchcast.adapters.database.tables import handled_events, matches, settlements
+from matchcast.adapters.database.tables import matches, settlements
 from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import Fixture, MatchStatus, Odds, OddsMoment
+from matchcast.domain.settlement import Settlement
 from matchcast.errors import BadInput, TimedOut
 from matchcast.events import ForecastsSettled, payload_of
 from matchcast.ports import ResolvedMatch
-from matchcast.ports.scores import Settlement
 from matchcast.usecases.settle import Settler
 from tests.contract.matches import ALIASES, KICKOFF, TEAMS, fixture, ingested, told
+from tests.contract.tampering import unguarded
 
 NOW = datetime(2025, 3, 2, 9, tzinfo=UTC)
 BEFORE = KICKOFF - timedelta(hours=1)
@@ -78,9 +80,9 @@ class Place:
     def all(self) -> Sequence[Settlement]:
         """Every revision; what is equal whenever it was written compares equal."""
         with self.database.reading() as connection:
-            order = (settlements.c.match_id, settlements.c.revision)
-            rows = connection.execute(select(settlements).order_by(*order)).all()
-        return [tuple(value for name, value in row._mapping.items() if name != "settled_at") for row in rows]  # type: ignore[misc]
+            rows = connection.execute(select(settlements)).all()
+        found = [settlement_row(row._asdict()).settlement for row in rows]
+        return sorted(settlement._replace(settled_at=NOW) for settlement in found)
 
 
 @pytest.fixture
@@ -96,17 +98,20 @@ def test_a_forecast_meets_its_result(place: Place) -> None:
 
     assert (reply.matches, reply.corrected) == ((match_id,), ())
     settled = place.settlements.last([match_id])[match_id]
-    assert settled[:6] == (match_id, 1, forecast_id, KICKOFF, 2, 1)
-    assert settled.log_loss == pytest.approx(-log(0.5))
-    assert settled.rps == pytest.approx(0.5 * (0.5**2 + 0.25**2))
-    assert settled.brier == pytest.approx(0.5**2 + 2 * 0.25**2)
+    assert settled[:3] == (match_id, 1, forecast_id)
+    assert settled[3:9] == ("england:premier-league", "v1", HOME_LIKELY, KICKOFF, True, MatchStatus.FINISHED)
+    assert settled.result is not None
+    assert settled.result[:2] == (2, 1)
+    assert settled.result.log_loss == pytest.approx(-log(0.5))
+    assert settled.result.rps == pytest.approx(0.5 * (0.5**2 + 0.25**2))
+    assert settled.result.brier == pytest.approx(0.5**2 + 2 * 0.25**2)
     assert settled.settled_at == NOW
     assert settled.market is not None
     assert settled.market.bookmaker == "Avg", "the market's average is preferred"
     assert sum(settled.market.probabilities) == pytest.approx(1)
     assert settled.market.log_loss == pytest.approx(-log(settled.market.probabilities.home))
     assert [(score.days, score.matches) for score in reply.scores] == [(7, 1), (30, 1), (90, 1), (365, 1)]
-    assert reply.scores[0].log_loss == pytest.approx(settled.log_loss)
+    assert reply.scores[0].log_loss == pytest.approx(settled.result.log_loss)
 
 
 def test_the_last_forecast_made_and_recorded_before_kickoff_counts_whoever_asked_for_it(place: Place) -> None:
@@ -172,8 +177,9 @@ def test_an_unchanged_result_settles_nothing_and_a_corrected_one_a_revision(plac
     assert (reply.matches, reply.corrected) == ((match_id,), (match_id,))
     assert place.all()[:1] == first, "the old revision stays"
     last = place.settlements.last([match_id])[match_id]
-    assert (last.revision, last.home_goals, last.away_goals) == (2, 1, 1)
-    assert last.log_loss == pytest.approx(-log(0.25))
+    assert last.result is not None
+    assert (last.revision, last.result[:2]) == (2, (1, 1))
+    assert last.result.log_loss == pytest.approx(-log(0.25))
     assert [score.matches for score in reply.scores] == [1, 1, 1, 1], "only the last revision counts"
 
 
@@ -248,9 +254,9 @@ def test_events_in_any_order_and_number_leave_the_same_settlements(place: Place,
     if place.ledger.find(1) is None:
         for match_id in ids:
             place.forecast(match_id=match_id)
-    with place.database.writing() as connection:
-        connection.execute(delete(settlements))
-        connection.execute(delete(handled_events))
+    with unguarded(place.database) as connection:
+        connection.execute("DELETE FROM settlements")
+        connection.execute("DELETE FROM handled_events")
     replies: dict[int, ForecastsSettled] = {}
     for number in order:
         reply = place.settle(*ids[number : number + 1], id=f"e{number}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -99,19 +100,37 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """A forecast as it stands in the ledger, chained to the row before it."""
+    """A forecast as it stands in the ledger, chained to the row before it.
+
+    Attributes:
+        forecast_id: counts from 1, without gaps.
+        kickoff_known_recorded: False for rows from before the ledger kept whether the time of kick-off is known.
+    """
 
     forecast_id: int
     forecast: Forecast
     recorded_at: datetime
     previous_hash: str
     hash: str
+    kickoff_known_recorded: bool = True
+
+    @property
+    def expected_hash(self) -> str:
+        """The hash that follows from the other fields."""
+        return ledger_hash(
+            self.forecast, self.recorded_at, self.previous_hash, with_kickoff_known=self.kickoff_known_recorded
+        )
 
 
-def ledger_hash(forecast: Forecast, recorded_at: datetime, previous_hash: str) -> str:
+def ledger_hash(
+    forecast: Forecast, recorded_at: datetime, previous_hash: str, *, with_kickoff_known: bool = True
+) -> str:
     """SHA-256 (hex) over every field of a ledger row and the hash of the row before it.
 
     Floats enter by `float.hex`, instants as ISO 8601 in UTC with microseconds, so that equal rows hash alike on every database.
+
+    Args:
+        with_kickoff_known: False for rows that were recorded without it.
     """
     fixture = forecast.fixture
     fields = [
@@ -120,18 +139,30 @@ def ledger_hash(forecast: Forecast, recorded_at: datetime, previous_hash: str) -
         fixture.home_team,
         fixture.away_team,
         fixture.season,
-        _iso(fixture.kickoff_at),
-        _iso(forecast.as_of),
+        iso(fixture.kickoff_at),
+        *([fixture.kickoff_known] if with_kickoff_known else []),
+        iso(forecast.as_of),
         *(float(p).hex() for p in forecast.probabilities),
         forecast.model_version,
         forecast.snapshot_hash,
         forecast.code_revision,
         forecast.cause.value,
-        _iso(recorded_at),
+        iso(recorded_at),
         previous_hash,
     ]
     return hashlib.sha256(json.dumps(fields, separators=(",", ":"), ensure_ascii=True).encode()).hexdigest()
 
 
-def _iso(instant: datetime) -> str:
+def chained(new: Iterable[Forecast], recorded_at: datetime, after_id: int, after_hash: str) -> list[LedgerRow]:
+    """Forecasts as the rows that follow the row `after_id`; 0 and `GENESIS_HASH` for the first."""
+    rows = []
+    for number, forecast in enumerate(new, after_id + 1):
+        own = ledger_hash(forecast, recorded_at, after_hash)
+        rows.append(LedgerRow(number, forecast, recorded_at, after_hash, own))
+        after_hash = own
+    return rows
+
+
+def iso(instant: datetime) -> str:
+    """An instant as hashes take it: ISO 8601 in UTC with microseconds."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from matchcast.domain.forecast import Probabilities
-from matchcast.domain.match import OddsMoment
+from matchcast.domain.match import MatchStatus, OddsMoment
+from matchcast.domain.settlement import Settlement
 
 
 class Price(NamedTuple):
@@ -21,50 +22,31 @@ class LockedForecast(NamedTuple):
     """A finished match and the forecast that counts for it: the last one made and recorded before kick-off.
 
     Attributes:
+        tournament, model_version, probabilities: of the forecast.
+        kickoff_at, kickoff_known: of the match, as they are known now.
         home_goals, away_goals: after 90 minutes.
     """
 
     match_id: int
+    forecast_id: int
+    tournament: str
+    model_version: str
+    probabilities: Probabilities
     kickoff_at: datetime
+    kickoff_known: bool
     home_goals: int
     away_goals: int
-    forecast_id: int
-    probabilities: Probabilities
 
 
-class MarketScores(NamedTuple):
-    """How well a bookmaker's closing prices, without their margin, foretold a result."""
+class Withdrawn(NamedTuple):
+    """A settlement whose match no longer counts as finished, and what the match counts as."""
 
-    bookmaker: str
-    probabilities: Probabilities
-    log_loss: float
-    rps: float
-    brier: float
-
-
-class Settlement(NamedTuple):
-    """A forecast beside its result. Never changed: what it was made of changing makes the next revision.
-
-    Attributes:
-        revision: counts from 1; the last one counts.
-        market: None where there are no closing prices.
-    """
-
-    match_id: int
-    revision: int
-    forecast_id: int
-    kickoff_at: datetime
-    home_goals: int
-    away_goals: int
-    log_loss: float
-    rps: float
-    brier: float
-    market: MarketScores | None
-    settled_at: datetime
+    settlement: Settlement
+    status: MatchStatus
 
 
 class Settlements(Protocol):
-    """The settled forecasts. Writes join the transaction of `Inbox.once`."""
+    """The settled forecasts, a chain. Writes join the transaction of `Inbox.once`."""
 
     def wait(self) -> None:
         """Wait until no other transaction settles, and keep others waiting until this one ends."""
@@ -78,14 +60,20 @@ class Settlements(Protocol):
         """
         ...
 
+    def withdrawn(self) -> Sequence[Withdrawn]:
+        """The last revisions that have a result though their match is not finished any more; by match id."""
+        ...
+
     def last(self, match_ids: Sequence[int]) -> Mapping[int, Settlement]:
         """The last revision of each of these matches that has one."""
         ...
 
-    def add(self, settled: Sequence[Settlement]) -> None: ...
+    def add(self, settled: Sequence[Settlement]) -> None:
+        """Add rows at the end of the chain; call `wait` before in the same transaction."""
+        ...
 
     def since(self, kickoff_after: datetime) -> Sequence[Settlement]:
-        """The last revisions of finished matches that kicked off after an instant."""
+        """The last revisions, where they have a result, of matches that kicked off after an instant."""
         ...
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from matchcast.domain.forecast import GENESIS_HASH, LedgerRow, ledger_hash
+from matchcast.domain.forecast import GENESIS_HASH, LedgerRow
 from matchcast.errors import BundleBroken, NotFound, SnapshotBroken
 from matchcast.features.contract import kernel_hash
 from matchcast.features.state import State
@@ -108,7 +108,7 @@ class Replayer:
                     for name, then, now in zip(PROBABILITIES, recorded.probabilities, made.probabilities, strict=True)
                 ),
                 Compared("previous_hash", row.previous_hash, before),
-                Compared("hash", row.hash, ledger_hash(recorded, row.recorded_at, row.previous_hash)),
+                Compared("hash", row.hash, row.expected_hash),
             ),
         )
 

@@ -3,7 +3,8 @@
 What counts for a match is the last forecast that was made and on record before kick-off, whatever its cause; where only
 the day is known, before that day was over. Rows of pairings that are in no fixture list have no match and are never
 settled. What a settlement is made of is the result, that forecast and the market's closing prices: one of them changing
-makes a new revision, and the old ones stay.
+makes a new revision, and the old ones stay. A match that was settled and is not finished any more (abandoned, postponed,
+cancelled) gets a revision without a result, which takes it out of every score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 
 from matchcast.domain.event import Event
 from matchcast.domain.forecast import Probabilities
-from matchcast.domain.match import OddsMoment
+from matchcast.domain.match import MatchStatus, OddsMoment
+from matchcast.domain.settlement import MarketScores, Result, Settlement
 from matchcast.events import ForecastsSettled, MatchesIngested, RollingScores, next_event, payload_of
 from matchcast.model.market import CLOSING_BOOKS, power_probabilities
 from matchcast.model.metrics import Outcomes, Probs, brier_each, log_loss_each, rps_each
 from matchcast.ports.events import Deadline, Inbox
-from matchcast.ports.scores import LockedForecast, MarketScores, Price, Prices, Settlement, Settlements
+from matchcast.ports.scores import LockedForecast, Price, Prices, Settlements, Withdrawn
 
 WINDOWS: Final = (7, 30, 90, 365)
 """Days."""
@@ -60,9 +62,12 @@ class Settler:
             ids = [forecast.match_id for forecast in locked]
             before = self.settlements.last(ids)
             prices = self.prices.of(ids, OddsMoment.CLOSING, CLOSING_BOOKS)
-            new = revised(settled(locked, prices, now), before)
+            again = revised(settled(locked, prices, now), before)
+            void = [voided(withdrawn, now) for withdrawn in self.settlements.withdrawn()]
+            new = sorted((*again, *void), key=lambda settlement: settlement.match_id)
             self.settlements.add(new)
-            corrected = [s.match_id for s in new if s.match_id in before and _result(before[s.match_id]) != _result(s)]
+            corrected = [s.match_id for s in again if s.match_id in before and _goals(before[s.match_id]) != _goals(s)]
+            corrected = sorted((*corrected, *(s.match_id for s in void)))
             reply = ForecastsSettled(
                 matches=tuple(s.match_id for s in new),
                 corrected=tuple(corrected),
@@ -83,19 +88,20 @@ def settled(locked: Sequence[LockedForecast], prices: Mapping[int, Price], now: 
     market = _market_scores(locked, prices, outcomes)
     return [
         Settlement(
-            f.match_id,
-            1,
-            f.forecast_id,
-            f.kickoff_at,
-            f.home_goals,
-            f.away_goals,
-            log_loss,
-            rps,
-            brier,
-            market.get(f.match_id),
-            now,
+            match_id=f.match_id,
+            revision=1,
+            forecast_id=f.forecast_id,
+            tournament=f.tournament,
+            model_version=f.model_version,
+            probabilities=f.probabilities,
+            kickoff_at=f.kickoff_at,
+            kickoff_known=f.kickoff_known,
+            status=MatchStatus.FINISHED,
+            result=Result(f.home_goals, f.away_goals, *scores),
+            market=market.get(f.match_id),
+            settled_at=now,
         )
-        for f, (log_loss, rps, brier) in zip(locked, ours.tolist(), strict=True)
+        for f, scores in zip(locked, ours.tolist(), strict=True)
     ]
 
 
@@ -111,12 +117,18 @@ def revised(settlements: Sequence[Settlement], before: Mapping[int, Settlement])
     return found
 
 
+def voided(withdrawn: Withdrawn, now: datetime) -> Settlement:
+    """The revision that takes a result back; the forecast keeps its place in it."""
+    last, status = withdrawn
+    return last._replace(revision=last.revision + 1, status=status, result=None, market=None, settled_at=now)
+
+
 def rolling_scores(settlements: Sequence[Settlement], now: datetime) -> tuple[RollingScores, ...]:
     """Mean scores of matches that kicked off in the last days, for each window that has some."""
     found = []
     for days in WINDOWS:
         begins = now - timedelta(days=days)
-        inside = [(s.log_loss, s.rps, s.brier) for s in settlements if begins < s.kickoff_at <= now]
+        inside = [s.result[2:] for s in settlements if s.result and begins < s.kickoff_at <= now]
         if inside:
             log_loss, rps, brier = np.array(inside).mean(axis=0).tolist()
             found.append(RollingScores(days=days, matches=len(inside), log_loss=log_loss, rps=rps, brier=brier))
@@ -145,7 +157,7 @@ def _scores(probs: Probs, outcomes: Outcomes) -> NDArray[np.float64]:
 
 def _made_of_the_same(a: Settlement, b: Settlement) -> bool:
     """By what went in: numpy's logarithms may differ in the last bit with the number of rows."""
-    if (a.forecast_id, a.kickoff_at, _result(a)) != (b.forecast_id, b.kickoff_at, _result(b)):
+    if (_facts(a), _goals(a)) != (_facts(b), _goals(b)):
         return False
     if a.market is None or b.market is None:
         return a.market is b.market
@@ -153,5 +165,10 @@ def _made_of_the_same(a: Settlement, b: Settlement) -> bool:
     return a.market.bookmaker == b.market.bookmaker and bool(same)
 
 
-def _result(settlement: Settlement) -> tuple[int, int]:
-    return settlement.home_goals, settlement.away_goals
+def _facts(settlement: Settlement) -> tuple[int, datetime, bool]:
+    return settlement.forecast_id, settlement.kickoff_at, settlement.kickoff_known
+
+
+def _goals(settlement: Settlement) -> tuple[int, int] | None:
+    result = settlement.result
+    return None if result is None else (result.home_goals, result.away_goals)

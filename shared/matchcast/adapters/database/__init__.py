@@ -7,11 +7,12 @@ migrate     bringing a database to the tables of this version (needs Alembic; no
 bulk        many rows in, fast, on either database
 matches     lists of matches (serving)
 match_store loads of matches, stats, odds and clubs
+records     rows of the two chains, for any driver (serving)
 ledger      the chain of forecasts (serving)
 tasks       work accepted and done later, and its states
 inbox       events handled, each with its reply, in the transaction of the effect
 dead_letters events that could not be delivered
-settlements forecasts that met their results
+settlements the chain of forecasts that met their results
 prices      closing odds of settled matches
 drift_reports what the daily checks found
 captures    where raw answers of sources are kept

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from matchcast.adapters.database.tables import instant_text
+from matchcast.adapters.database.records import instant_text
 from matchcast.ports import Progress, UpsertCount
 
 Row = Sequence[Any]

@@ -96,7 +96,7 @@ def _codes(names: Sequence[str], code: dict[str, int]) -> NDArray[np.int64]:
 
 
 def _microseconds(kickoffs: Sequence[Any]) -> NDArray[np.int64]:
-    """Of numbers as they are, of SQLite's texts as `tables.instant_text` writes them."""
+    """Of numbers as they are, of SQLite's texts as `records.instant_text` writes them."""
     if kickoffs and isinstance(kickoffs[0], str):
         return np.array(kickoffs, dtype="datetime64[us]").astype(np.int64)
     return np.array(kickoffs, dtype=np.int64)

@@ -7,12 +7,11 @@ from typing import Any, Final
 from sqlalchemy import Row, func, insert, select, text
 
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.records import APPEND_LOCK, forecast_row, forecast_values
 from matchcast.adapters.database.tables import forecasts
-from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, Probabilities, ledger_hash
-from matchcast.domain.match import Fixture
+from matchcast.domain.forecast import GENESIS_HASH, Forecast, LedgerRow, chained
 
-_APPEND_LOCK: Final = 0x6C6564676572
-_TAKE_TURN: Final = text(f"SELECT pg_advisory_xact_lock({_APPEND_LOCK})")
+_TAKE_TURN: Final = text(f"SELECT pg_advisory_xact_lock({APPEND_LOCK})")
 _END_OF_CHAIN: Final = (
     select(forecasts.c.forecast_id, forecasts.c.hash).order_by(forecasts.c.forecast_id.desc()).limit(1)
 )
@@ -29,18 +28,12 @@ class SqlLedger:
     def append(self, new: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
         if not new:
             return []
-        added: list[LedgerRow] = []
         with self._database.writing() as connection:
             if not self._database.is_sqlite:
                 connection.execute(_TAKE_TURN)
             last = connection.execute(_END_OF_CHAIN).one_or_none()
-            forecast_id, previous = (0, GENESIS_HASH) if last is None else (last.forecast_id, last.hash)
-            for forecast in new:
-                forecast_id += 1
-                own = ledger_hash(forecast, recorded_at, previous)
-                added.append(LedgerRow(forecast_id, forecast, recorded_at, previous, own))
-                previous = own
-            connection.execute(_ADD, [_columns(row) for row in added])
+            added = chained(new, recorded_at, *((0, GENESIS_HASH) if last is None else (last.forecast_id, last.hash)))
+            connection.execute(_ADD, [forecast_values(row) for row in added])
         return added
 
     def find(self, forecast_id: int) -> LedgerRow | None:
@@ -75,39 +68,5 @@ class SqlLedger:
             after = found[-1].forecast_id
 
 
-def _columns(row: LedgerRow) -> dict[str, Any]:
-    forecast, fixture = row.forecast, row.forecast.fixture
-    return {
-        "forecast_id": row.forecast_id,
-        "match_id": fixture.match_id,
-        "tournament": fixture.tournament,
-        "home_team": fixture.home_team,
-        "away_team": fixture.away_team,
-        "season": fixture.season,
-        "kickoff_at": fixture.kickoff_at,
-        "as_of": forecast.as_of,
-        "home_prob": forecast.probabilities.home,
-        "draw_prob": forecast.probabilities.draw,
-        "away_prob": forecast.probabilities.away,
-        "model_version": forecast.model_version,
-        "snapshot_hash": forecast.snapshot_hash,
-        "code_revision": forecast.code_revision,
-        "cause": forecast.cause.value,
-        "recorded_at": row.recorded_at,
-        "previous_hash": row.previous_hash,
-        "hash": row.hash,
-    }
-
-
 def _ledger_row(row: Row[Any]) -> LedgerRow:
-    fixture = Fixture(row.tournament, row.home_team, row.away_team, row.kickoff_at, row.season, row.match_id)
-    forecast = Forecast(
-        fixture,
-        row.as_of,
-        Probabilities(row.home_prob, row.draw_prob, row.away_prob),
-        row.model_version,
-        row.snapshot_hash,
-        row.code_revision,
-        Cause(row.cause),
-    )
-    return LedgerRow(row.forecast_id, forecast, row.recorded_at, row.previous_hash, row.hash)
+    return forecast_row(row._asdict())

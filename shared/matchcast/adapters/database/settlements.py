@@ -7,14 +7,22 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, DateTime, Row, Select, and_, exists, func, insert, or_, select, text
 
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.records import settlement_row, settlement_values
 from matchcast.adapters.database.tables import forecasts, matches, settlements
-from matchcast.domain.forecast import Probabilities
+from matchcast.domain.forecast import GENESIS_HASH, Probabilities
 from matchcast.domain.match import MatchStatus
-from matchcast.ports.scores import LockedForecast, MarketScores, Settlement
+from matchcast.domain.settlement import Settlement, chained_settlements
+from matchcast.ports.scores import LockedForecast, Withdrawn
 
 _LOCK: Final = 0x736574746C65
 _AT_ONCE: Final = 5_000
 _DAY: Final = timedelta(days=1)
+_ADD: Final = insert(settlements)
+_END_OF_CHAIN: Final = (
+    select(settlements.c.settlement_id, settlements.c.hash).order_by(settlements.c.settlement_id.desc()).limit(1)
+)
+_NOT_FINISHED: Final = text(f"matches.status <> {MatchStatus.FINISHED.value}")
+"""As the partial index says it: a parameter in it would hide the index."""
 
 
 class SqlSettlements:
@@ -42,6 +50,17 @@ class SqlSettlements:
                 found += map(_locked, connection.execute(self._locked(forecasts.c.match_id.in_(some))))
         return sorted(found, key=lambda forecast: forecast.match_id)
 
+    def withdrawn(self) -> Sequence[Withdrawn]:
+        query = (
+            _last()
+            .add_columns(matches.c.status.label("counts_as"))
+            .join(matches, matches.c.id == settlements.c.match_id)
+            .where(_NOT_FINISHED, settlements.c.home_goals.is_not(None))
+            .order_by(settlements.c.match_id)
+        )
+        with self._database.reading() as connection:
+            return [Withdrawn(_settlement(row), MatchStatus(row.counts_as)) for row in connection.execute(query)]
+
     def last(self, match_ids: Sequence[int]) -> Mapping[int, Settlement]:
         found = {}
         with self._database.reading() as connection:
@@ -54,13 +73,12 @@ class SqlSettlements:
         if not settled:
             return
         with self._database.writing() as connection:
-            connection.execute(insert(settlements), [_columns(settlement) for settlement in settled])
+            last = connection.execute(_END_OF_CHAIN).one_or_none()
+            end = (0, GENESIS_HASH) if last is None else (last.settlement_id, last.hash)
+            connection.execute(_ADD, [settlement_values(row) for row in chained_settlements(settled, *end)])
 
     def since(self, kickoff_after: datetime) -> Sequence[Settlement]:
-        finished = exists().where(
-            matches.c.id == settlements.c.match_id, matches.c.status == MatchStatus.FINISHED.value
-        )
-        query = _last().where(settlements.c.kickoff_at > kickoff_after, finished)
+        query = _last().where(settlements.c.kickoff_at > kickoff_after, settlements.c.home_goals.is_not(None))
         order = (settlements.c.kickoff_at, settlements.c.match_id)
         with self._database.reading() as connection:
             return [_settlement(row) for row in connection.execute(query.order_by(*order))]
@@ -83,9 +101,12 @@ class SqlSettlements:
             select(
                 matches.c.id,
                 matches.c.kickoff_at,
+                matches.c.kickoff_known,
                 matches.c.home_goals,
                 matches.c.away_goals,
                 forecasts.c.forecast_id,
+                forecasts.c.tournament,
+                forecasts.c.model_version,
                 forecasts.c.home_prob,
                 forecasts.c.draw_prob,
                 forecasts.c.away_prob,
@@ -109,8 +130,17 @@ class SqlSettlements:
 
 
 def _locked(row: Row[Any]) -> LockedForecast:
-    probabilities = Probabilities(row.home_prob, row.draw_prob, row.away_prob)
-    return LockedForecast(row.id, row.kickoff_at, row.home_goals, row.away_goals, row.forecast_id, probabilities)
+    return LockedForecast(
+        row.id,
+        row.forecast_id,
+        row.tournament,
+        row.model_version,
+        Probabilities(row.home_prob, row.draw_prob, row.away_prob),
+        row.kickoff_at,
+        row.kickoff_known,
+        row.home_goals,
+        row.away_goals,
+    )
 
 
 def _portions(match_ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -121,31 +151,9 @@ def _portions(match_ids: Sequence[int]) -> Iterator[Sequence[int]]:
 def _last() -> Select[Any]:
     """Last revisions."""
     later = settlements.alias("later")
-    is_last = ~exists().where(later.c.match_id == settlements.c.match_id, later.c.revision > settlements.c.revision)
-    return select(settlements).where(is_last)
-
-
-def _columns(settlement: Settlement) -> dict[str, Any]:
-    row = settlement._asdict()
-    market: MarketScores | None = row.pop("market")
-    probabilities = (None, None, None) if market is None else market.probabilities
-    return row | {
-        "market_bookmaker": market and market.bookmaker,
-        "market_home_prob": probabilities[0],
-        "market_draw_prob": probabilities[1],
-        "market_away_prob": probabilities[2],
-        "market_log_loss": market and market.log_loss,
-        "market_rps": market and market.rps,
-        "market_brier": market and market.brier,
-    }
+    is_later = and_(later.c.match_id == settlements.c.match_id, later.c.revision == settlements.c.revision + 1)
+    return select(settlements).where(~exists().where(is_later, later.c.revision > 1))
 
 
 def _settlement(row: Row[Any]) -> Settlement:
-    market = None
-    if row.market_bookmaker is not None:
-        probabilities = Probabilities(row.market_home_prob, row.market_draw_prob, row.market_away_prob)
-        market = MarketScores(
-            row.market_bookmaker, probabilities, row.market_log_loss, row.market_rps, row.market_brier
-        )
-    own = {name: getattr(row, name) for name in Settlement._fields if name != "market"}
-    return Settlement(**own, market=market)
+    return settlement_row(row._asdict()).settlement

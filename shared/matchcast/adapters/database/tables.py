@@ -15,23 +15,19 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from matchcast.adapters.database.records import SCHEMA_REVISION as SCHEMA_REVISION
+from matchcast.adapters.database.records import instant_text
 from matchcast.domain.match import MatchStats
-
-SCHEMA_REVISION: Final = "0002"
-"""The migration that makes the tables as they are described here."""
-
-
-def instant_text(instant: datetime) -> str:
-    """An instant as SQLite holds it: UTC, microseconds always, so that text order is time order."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -136,6 +132,7 @@ matches: Final = Table(
     Index(None, "kickoff_at", "id"),
     Index(None, "home_team_id", "kickoff_at"),
     Index(None, "away_team_id", "kickoff_at"),
+    Index("ix_matches_not_finished", "id", postgresql_where=text("status <> 6"), sqlite_where=text("status <> 6")),
 )
 
 match_stats: Final = Table(
@@ -175,12 +172,13 @@ forecasts: Final = Table(
     "forecasts",
     metadata,
     Column("forecast_id", _BigId, primary_key=True, autoincrement=False),
-    Column("match_id", _BigId, index=True),
+    Column("match_id", _BigId),
     Column("tournament", Text, nullable=False),
     Column("home_team", Text, nullable=False),
     Column("away_team", Text, nullable=False),
     Column("season", Integer),
     Column("kickoff_at", Instant, nullable=False),
+    Column("kickoff_known", Boolean),
     Column("as_of", Instant, nullable=False),
     Column("home_prob", Double, nullable=False),
     Column("draw_prob", Double, nullable=False),
@@ -192,6 +190,15 @@ forecasts: Final = Table(
     Column("recorded_at", Instant, nullable=False),
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False, unique=True),
+    Index(None, "match_id", "forecast_id"),
+    Index(
+        "ix_forecasts_pairings",
+        "home_team",
+        "away_team",
+        "kickoff_at",
+        postgresql_where=text("match_id IS NULL"),
+        sqlite_where=text("match_id IS NULL"),
+    ),
 )
 
 api_keys: Final = Table(
@@ -248,15 +255,23 @@ dead_events: Final = Table(
 settlements: Final = Table(
     "settlements",
     metadata,
-    Column("match_id", _BigId, ForeignKey("matches.id"), primary_key=True, autoincrement=False),
-    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("settlement_id", _BigId, primary_key=True, autoincrement=False),
+    Column("match_id", _BigId, ForeignKey("matches.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
     Column("forecast_id", _BigId, ForeignKey("forecasts.forecast_id"), nullable=False),
+    Column("tournament", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("home_prob", Double, nullable=False),
+    Column("draw_prob", Double, nullable=False),
+    Column("away_prob", Double, nullable=False),
     Column("kickoff_at", Instant, nullable=False, index=True),
-    Column("home_goals", Integer, nullable=False),
-    Column("away_goals", Integer, nullable=False),
-    Column("log_loss", Double, nullable=False),
-    Column("rps", Double, nullable=False),
-    Column("brier", Double, nullable=False),
+    Column("kickoff_known", Boolean, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("home_goals", Integer),
+    Column("away_goals", Integer),
+    Column("log_loss", Double),
+    Column("rps", Double),
+    Column("brier", Double),
     Column("market_bookmaker", Text),
     Column("market_home_prob", Double),
     Column("market_draw_prob", Double),
@@ -265,6 +280,39 @@ settlements: Final = Table(
     Column("market_rps", Double),
     Column("market_brier", Double),
     Column("settled_at", Instant, nullable=False),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    UniqueConstraint("match_id", "revision"),
+    Index(None, "tournament", "kickoff_at"),
+    Index(
+        "ix_settlements_revised",
+        "match_id",
+        "revision",
+        postgresql_where=text("revision > 1"),
+        sqlite_where=text("revision > 1"),
+    ),
+)
+
+idempotent_answers: Final = Table(
+    "idempotent_answers",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_sha256", Text, nullable=False),
+    Column("status", Integer),
+    Column("headers", JSON(none_as_null=True)),
+    Column("body", LargeBinary),
+    Column("begun_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+metric_totals: Final = Table(
+    "metric_totals",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("labels", Text, primary_key=True),
+    Column("value", Double, nullable=False),
 )
 
 drift_reports: Final = Table(
