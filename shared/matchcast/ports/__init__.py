@@ -240,8 +240,8 @@ class MatchReader(Protocol):
         ...
 
 
-class Ledger(Protocol):
-    """The append-only record of every forecast shown."""
+class LedgerEnd(Protocol):
+    """Where forecasts are added to the ledger."""
 
     def append(self, forecasts: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
         """Add rows at the end of the chain, all or none.
@@ -250,6 +250,10 @@ class Ledger(Protocol):
             Unavailable: the ledger cannot be reached; nothing was written.
         """
         ...
+
+
+class Ledger(LedgerEnd, Protocol):
+    """The append-only record of every forecast shown."""
 
     def find(self, forecast_id: int) -> LedgerRow | None: ...
 

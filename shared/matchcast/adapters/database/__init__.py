@@ -2,6 +2,9 @@
 
 tables      what is stored
 engine      connections, transactions and what their errors mean
+light       connections by the driver alone, without SQLAlchemy (a first answer waits for nothing else)
+light_ports keys and the ledger's end over it
+faults      what errors mean, either way
 patience    how long the database is waited for
 migrate     bringing a database to the tables of this version (needs Alembic; not for serving)
 bulk        many rows in, fast, on either database
@@ -18,6 +21,7 @@ drift_reports what the daily checks found
 captures    where raw answers of sources are kept
 history     every match as columns, for the forward pass
 turns       one at a time, over all instances
+idempotent  answers kept for requests sent again (serving)
 leftovers   what nobody asks for any more
 api_keys    keys of clients (serving)
 contents    everything, for exports

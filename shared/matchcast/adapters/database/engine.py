@@ -25,14 +25,22 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+from matchcast.adapters.database.faults import (
+    CONNECT_SECONDS,
+    LOCKED_SECONDS,
+    SECRETS,
+    SQLITE_PRAGMAS,
+    check_revision,
+    no_file,
+    no_url,
+    not_ours,
+    not_supported,
+    passes,
+    unavailable,
+)
 from matchcast.adapters.database.patience import Patience
-from matchcast.adapters.database.tables import SCHEMA_REVISION
-from matchcast.errors import BadInput, Unavailable
 
-_LOCKED_SECONDS: Final = 30.0
-_CONNECT_SECONDS: Final = 5
 _WRITES: Final = "matchcast_writes"
-_SECRETS: Final = ("password", "sslpassword")
 
 
 class Database:
@@ -59,7 +67,7 @@ class Database:
     @property
     def place(self) -> str:
         """Where it is, for messages; no password."""
-        shown = self.url.set(drivername=self.url.get_backend_name()).difference_update_query(_SECRETS)
+        shown = self.url.set(drivername=self.url.get_backend_name()).difference_update_query(SECRETS)
         return shown.render_as_string(hide_password=True)
 
     @property
@@ -73,18 +81,16 @@ class Database:
         """The engine, made on first use; it opens no connection by itself."""
         patience = self._patience
         if self.is_sqlite:
-            wait = _LOCKED_SECONDS if patience is None else patience.lock
+            wait = LOCKED_SECONDS if patience is None else patience.lock
             engine = create_engine(self.url, connect_args={"timeout": wait})
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            limits = {"connect_timeout": _CONNECT_SECONDS} | (
-                {} if patience is None else {"options": _options(patience)}
-            )
+            limits = {"connect_timeout": CONNECT_SECONDS} | ({} if patience is None else {"options": patience.options})
             engine = create_engine(
                 self.url,
                 pool_pre_ping=True,
-                pool_timeout=_LOCKED_SECONDS if patience is None else min(patience.lock, _CONNECT_SECONDS),
+                pool_timeout=LOCKED_SECONDS if patience is None else min(patience.lock, CONNECT_SECONDS),
                 connect_args={name: limit for name, limit in limits.items() if name not in self.url.query},
             )
         finalize(self, engine.dispose)
@@ -143,7 +149,7 @@ class Database:
     @contextmanager
     def _opened(self, *, writes: bool) -> Iterator[Connection]:
         if self._unchecked and self.file is not None and not self.file.exists():
-            raise Unavailable(f"there is no database at {self.file}; run `matchcast migrate`")
+            raise no_file(self.file)
         with (
             self.engine.connect() as connection,
             connection.execution_options(**self._execution_options(writes)).begin(),
@@ -160,17 +166,16 @@ class Database:
         except (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error) as error:
             if not self._passes(error):
                 raise
-            raise Unavailable(f"database {self.place}: {_first_line(error)}{self._remedy(error)}") from error
+            busy = isinstance(error, PoolExhausted)
+            raise unavailable(self.place, error, is_sqlite=self.is_sqlite, busy=busy) from error
 
     def _passes(self, error: Exception) -> bool:
         """Whether the database is at fault, not what it was told to do."""
         if isinstance(error, PoolExhausted):
             return True
-        kinds = self.engine.dialect.loaded_dbapi
         cause = error.orig if isinstance(error, DBAPIError) else error
-        ours = (kinds.DataError, kinds.IntegrityError, kinds.ProgrammingError, kinds.NotSupportedError)
         connecting = isinstance(error, DBAPIError) and error.statement is None
-        return isinstance(cause, kinds.Error) and (connecting or not isinstance(cause, ours))
+        return passes(cause, self.engine.dialect.loaded_dbapi, connecting=connecting)
 
     def _execution_options(self, writes: bool) -> dict[str, Any]:
         if writes or self.is_sqlite:
@@ -179,28 +184,8 @@ class Database:
 
     def _check(self, connection: Connection) -> None:
         if not inspect(connection).has_table("alembic_version"):
-            names = inspect(connection).get_table_names()
-            what = f"holds other tables ({', '.join(sorted(names)[:3])} …)" if names else "is empty"
-            remedy = "point MATCHCAST_DATABASE_URL elsewhere" if names else "run `matchcast migrate`"
-            raise Unavailable(f"database {self.place} {what}; {remedy}")
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if found != SCHEMA_REVISION:
-            remedy = "update Matchcast" if found is not None and found > SCHEMA_REVISION else "run `matchcast migrate`"
-            raise Unavailable(
-                f"database {self.place} is at version {found or 'none'}, this Matchcast at {SCHEMA_REVISION}; {remedy}"
-            )
-
-    def _remedy(self, error: Exception) -> str:
-        said = str(error)
-        if "not a database" in said or "malformed" in said:
-            return "; the file is damaged or not an SQLite database: move it away and run `matchcast migrate`"
-        if "lock timeout" in said or "statement timeout" in said or isinstance(error, PoolExhausted):
-            return "; others keep it busy: try again"
-        if "locked" in said:
-            return "; another process is writing to it: try again when it is done"
-        if not self.is_sqlite and "connect" in said:
-            return "; start PostgreSQL or correct MATCHCAST_DATABASE_URL"
-        return ""
+            raise not_ours(self.place, inspect(connection).get_table_names())
+        check_revision(self.place, connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
 
 
 def among(column: ColumnElement[str], name: str, *, sqlite: bool) -> ColumnElement[bool]:
@@ -210,37 +195,25 @@ def among(column: ColumnElement[str], name: str, *, sqlite: bool) -> ColumnEleme
     return column == any_(bindparam(name, type_=ARRAY(Text)))
 
 
-def _options(patience: Patience) -> str:
-    """What a session of PostgreSQL begins with."""
-    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-    return " ".join(f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in zip(names, patience, strict=True))
-
-
 def _parse(text_: str) -> URL:
-    remedy = "give sqlite:///path/to/file.db or postgresql://user@host/name"
     try:
         url = make_url(text_)
         backend = url.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError):  # what they quote may be a password
-        raise BadInput(f"MATCHCAST_DATABASE_URL: is not a database URL; {remedy}", "database_url") from None
+        raise no_url() from None
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
         return url.set(drivername="sqlite+pysqlite")
-    raise BadInput(f"MATCHCAST_DATABASE_URL: {backend} is not supported; {remedy}", "database_url")
+    raise not_supported(backend)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-131072"):
+    for pragma in SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _first_line(error: BaseException) -> str:
-    cause = getattr(error, "orig", None) or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]

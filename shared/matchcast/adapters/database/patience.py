@@ -15,3 +15,9 @@ class Patience(NamedTuple):
     lock: float
     statement: float
     idle: float
+
+    @property
+    def options(self) -> str:
+        """What a session of PostgreSQL begins with."""
+        names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+        return " ".join(f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in zip(names, self, strict=True))

@@ -1,0 +1,83 @@
+"""Ports over a `LightDatabase`: the keys that clients may use, and the end of the ledger."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from matchcast.adapters.database.light import LightDatabase
+from matchcast.adapters.database.records import (
+    APPEND_LOCK,
+    FORECAST_COLUMNS,
+    forecast_values,
+    instant_from,
+    instant_text,
+)
+from matchcast.domain.forecast import GENESIS_HASH, Forecast, LedgerRow, chained
+from matchcast.ports import ApiKey
+
+_ACTIVE: Final = (
+    "SELECT key_id, name, sha256, scopes, created_at, expires_at, revoked_at FROM api_keys"
+    " WHERE (revoked_at IS NULL OR revoked_at > ?) AND (expires_at IS NULL OR expires_at > ?) ORDER BY key_id"
+)
+_TAKE_TURN: Final = f"SELECT pg_advisory_xact_lock({APPEND_LOCK})"
+_END_OF_CHAIN: Final = "SELECT forecast_id, hash FROM forecasts ORDER BY forecast_id DESC LIMIT 1"
+_ADD: Final = (
+    f"INSERT INTO forecasts ({', '.join(FORECAST_COLUMNS)}) VALUES ({', '.join('?' for _ in FORECAST_COLUMNS)})"
+)
+
+
+class LightApiKeys:
+    """The `ApiKeys` port."""
+
+    def __init__(self, database: LightDatabase) -> None:
+        self._database = database
+
+    def active(self, now: datetime) -> Sequence[ApiKey]:
+        limit = _stored(now, self._database)
+        with self._database.reading() as statements:
+            found = statements.rows(_ACTIVE, (limit, limit))
+        return [
+            ApiKey(key_id, name, sha256, _scopes(scopes), *map(_instant, instants))
+            for key_id, name, sha256, scopes, *instants in found
+        ]
+
+
+class LightLedger:
+    """The `LedgerEnd` port: rows, chain and lock are those of `SqlLedger`."""
+
+    def __init__(self, database: LightDatabase) -> None:
+        self._database = database
+
+    def append(self, new: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
+        if not new:
+            return []
+        with self._database.writing() as statements:
+            if not self._database.is_sqlite:
+                statements.rows(_TAKE_TURN)
+            last = statements.rows(_END_OF_CHAIN)
+            added = chained(new, recorded_at, *(last[0] if last else (0, GENESIS_HASH)))
+            statements.run(_ADD, [self._values(row) for row in added])
+        return added
+
+    def _values(self, row: LedgerRow) -> list[object]:
+        return [
+            _stored(value, self._database) if isinstance(value, datetime) else value
+            for value in forecast_values(row).values()
+        ]
+
+
+def _stored(instant: datetime, database: LightDatabase) -> object:
+    return instant_text(instant) if database.is_sqlite else instant
+
+
+def _instant(value: Any) -> Any:
+    """As ports hold it; SQLite gives the text."""
+    if isinstance(value, str):
+        return instant_from(value)
+    return None if value is None else value.astimezone(UTC)
+
+
+def _scopes(value: Any) -> frozenset[str]:
+    """JSON, which PostgreSQL's driver has read already."""
+    return frozenset(json.loads(value) if isinstance(value, str) else value)
