@@ -6,6 +6,7 @@ need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2");
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
 need redis-server redis-server
+need prometheus prometheus
 need podman podman
 need crun crun
 need debootstrap debootstrap

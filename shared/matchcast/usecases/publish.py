@@ -116,14 +116,7 @@ def load_snapshot(objects: ObjectStore, open_file: Callable[[str, str], StateSna
         raw = objects.get(SNAPSHOT_KEY)
     except NotFound as error:
         raise Unavailable("no state snapshot yet: run `make demo` or the pipeline's batch_inference stage") from error
-    try:
-        pointer = SnapshotPointer(**json.loads(raw))
-        if not all(isinstance(value, str) and value for value in asdict(pointer).values()):
-            raise ValueError("a field is empty or no text")
-    except (ValueError, TypeError) as error:
-        raise SnapshotBroken(
-            f"{SNAPSHOT_KEY} cannot be read ({error}): run the pipeline's batch_inference stage again"
-        ) from error
+    pointer = read_snapshot_pointer(raw)
     try:
         snapshot = open_file(pointer.key, pointer.sha256)
     except NotFound as error:
@@ -135,3 +128,20 @@ def load_snapshot(objects: ObjectStore, open_file: Callable[[str, str], StateSna
             f"{pointer.key} is not the snapshot that {SNAPSHOT_KEY} describes: run the batch_inference stage again"
         )
     return Published(snapshot, pointer)
+
+
+def read_snapshot_pointer(raw: bytes) -> SnapshotPointer:
+    """The pointer in these bytes.
+
+    Raises:
+        SnapshotBroken: it cannot be read.
+    """
+    try:
+        pointer = SnapshotPointer(**json.loads(raw))
+        if not all(isinstance(value, str) and value for value in asdict(pointer).values()):
+            raise ValueError("a field is empty or no text")
+    except (ValueError, TypeError) as error:
+        raise SnapshotBroken(
+            f"{SNAPSHOT_KEY} cannot be read ({error}): run the pipeline's batch_inference stage again"
+        ) from error
+    return pointer

@@ -249,6 +249,7 @@ dead_events: Final = Table(
     Column("died_at", Instant, nullable=False),
     Column("deaths", Integer, nullable=False),
     Column("replayed_at", Instant),
+    Column("trigger", Text),
     Index(None, "died_at", "letter_id"),
 )
 

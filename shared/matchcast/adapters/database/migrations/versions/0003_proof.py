@@ -39,6 +39,8 @@ def upgrade() -> None:
     _partial_index("ix_forecasts_pairings", "forecasts", ["home_team", "away_team", "kickoff_at"], "match_id IS NULL")
     _partial_index("ix_matches_not_finished", "matches", ["id"], f"status <> {MatchStatus.FINISHED.value}")
 
+    op.add_column("dead_events", sa.Column("trigger", sa.Text(), nullable=True))
+
     before = op.get_bind().execute(SETTLED_BEFORE).all()
     op.drop_table("settlements")
     settlements = _make_settlements()
