@@ -6,9 +6,14 @@ from typing import Final
 from sqlalchemy import delete, select, tuple_
 
 from matchcast.adapters.database.engine import Database
-from matchcast.adapters.database.tables import dead_events, handled_events, tasks
+from matchcast.adapters.database.tables import dead_events, handled_events, idempotent_answers, tasks
 
-_ENDED: Final = (tasks.c.expires_at, handled_events.c.handled_at, dead_events.c.replayed_at)
+_ENDED: Final = (
+    tasks.c.expires_at,
+    handled_events.c.handled_at,
+    dead_events.c.replayed_at,
+    idempotent_answers.c.expires_at,
+)
 _AT_ONCE: Final = 5_000
 
 

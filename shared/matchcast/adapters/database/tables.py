@@ -25,7 +25,6 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from matchcast.adapters.database.records import SCHEMA_REVISION as SCHEMA_REVISION
 from matchcast.adapters.database.records import instant_text
 from matchcast.domain.match import MatchStats
 
