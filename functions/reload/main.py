@@ -88,7 +88,7 @@ def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --fa
         inbox=to.inbox,
         sink=to.sink(settings.sink),
         now=to.now,
-        token=settings.hook_token.get_secret_value(),
+        token=settings.hook_token.reveal(),
         seconds=settings.handler_seconds,
     )
 

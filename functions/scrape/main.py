@@ -17,7 +17,7 @@ from matchcast.events import PING, ScrapeRequested
 from matchcast.ports import ApiKeys, Clock, MatchStore, ObjectStore
 from matchcast.ports.events import Deadline, Inbox, Sink, Tasks
 from matchcast.ports.feeds import Captures, Feed
-from matchcast.settings import ScrapeSettings, read_settings
+from matchcast.settings import DOWNLOAD, ScrapeSettings, read_settings
 from matchcast.telemetry import log_as_json
 from matchcast.usecases.scrape import Scraping, request_scrape, scrape_due, scrape_requested
 from matchcast.web.accepted import AcceptedReply, accepted
@@ -99,7 +99,7 @@ def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --fa
 def _feeds(settings: ScrapeSettings) -> dict[str, Feed]:
     found: list[Feed] = []
     if settings.demo_wheel is not None:
-        wheel = settings.demo_wheel if isinstance(settings.demo_wheel, Path) else None
+        wheel = None if settings.demo_wheel == DOWNLOAD else Path(settings.demo_wheel)
         found.append(DemoFeed(wheel, settings.cache_dir))
     if settings.football_data_url is not None:
         found.append(FootballDataFeed(settings.football_data_url))

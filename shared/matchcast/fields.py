@@ -1,7 +1,7 @@
 """Objects from outside (bodies, queries, events, the environment), read field by field so that every fault is told."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -19,6 +19,17 @@ Instant = Annotated[dt.datetime, Meta(tz=True)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 MatchId = Annotated[int, Meta(ge=0, lt=2**53)]
 _SHOWN: Final = 40
+
+
+class Checked(NamedTuple):
+    """In a field's annotation, beside Meta: what else its value must be, if there is one.
+
+    Attributes:
+        check: takes the value; refuses it by a ValueError that says what is wrong, and does not quote it where it may
+            be secret.
+    """
+
+    check: Callable[[Any], None]
 
 
 class Fault(NamedTuple):
@@ -80,8 +91,11 @@ def read_fields(kind: type[S], given: Mapping[str, Any], *, texts: bool = False)
             continue
         try:
             values[field.name] = convert(given[name], field.type, texts=texts)
+            _check(values[field.name], field.type)
         except msgspec.ValidationError as error:
             faults.append(_fault(name, str(error), field.type))
+        except ValueError as error:
+            faults.append(Fault(name, str(error)))
     if kind.__struct_config__.forbid_unknown_fields:
         names = {field.encode_name for field in known}
         faults += [
@@ -106,6 +120,12 @@ def convert(value: Any, kind: Any, *, texts: bool = False) -> Any:
         msgspec.ValidationError: it is none.
     """
     return msgspec.convert(value, kind, strict=not texts, dec_hook=_special)
+
+
+def _check(value: Any, kind: Any) -> None:
+    for checked in getattr(kind, "__metadata__", ()):
+        if isinstance(checked, Checked) and value is not None:
+            checked.check(value)
 
 
 def _special(kind: type, value: Any) -> Any:

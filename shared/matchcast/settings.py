@@ -3,125 +3,147 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FilePath,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic.fields import FieldInfo
+import msgspec
+from msgspec import Meta, Struct
 
 from matchcast.adapters.database.patience import Patience
 from matchcast.adapters.objects import S3Access
 from matchcast.errors import BadInput
+from matchcast.fields import BadFields, Checked, Fault, Instant, Secret, read_fields
 
 PREFIX: Final = "MATCHCAST_"
+DOWNLOAD: Final = "download"
+"""In place of the demo's file: fetch it."""
 _BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^/?#]+)*/?")
 _DATABASE: Final = re.compile(
     r"sqlite://(/.*)?"
     r"|(postgresql|postgresql\+psycopg|postgres)://([^:/@]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^][/?:@]*)(:[0-9]{1,5})?([/?].*)?"
 )
 _LARGEST_PORT: Final = 65_535
-_REQUEST_SECONDS: Final = 10.0
+_SHORTEST_TOKEN: Final = 16
+_DATABASE_SECONDS: Final = 10.0
 _LONGEST_WAIT: Final = 30.0
 
 
-def _objects_url(value: str) -> str:
-    is_folder = not urlsplit(value).scheme and bool(value.strip())
+def _objects_url(value: str) -> None:
+    try:
+        is_folder = not urlsplit(value).scheme and bool(value.strip())
+    except ValueError:
+        is_folder = False
     if not is_folder and not value.startswith("file:///") and not _BUCKET.fullmatch(value):
         raise ValueError("only a folder path, a file:/// URL or s3://bucket[/prefix] is supported")
-    return value
 
 
-def _database_url(value: str) -> str:
+def _database_url(value: str) -> None:
     """Told at the start, and without quoting it: it holds a password."""
     if not value.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:", "postgres:")):
         raise ValueError("only sqlite: and postgresql: URLs are supported")
     if not _DATABASE.fullmatch(value):
         raise ValueError("is no URL of a database; special characters in a password are written as %xx")
-    return value
 
 
-def _http_url(value: str) -> str:
+def _http_url(value: str) -> None:
     if not value.startswith(("http://", "https://")):
         raise ValueError("only http:// and https:// URLs are supported")
+    _with_host(value)
+
+
+def _redis_url(value: str) -> None:
+    if not value.startswith(("redis://", "rediss://")):
+        raise ValueError("only redis:// and rediss:// URLs are supported")
+    _with_host(value)
+    if not re.fullmatch(r"/?[0-9]*", urlsplit(value).path):
+        raise ValueError("ends in what is no number of a database; leave it out")
+
+
+def _with_host(url: str) -> None:
     try:
-        parts = urlsplit(value)
-        reachable = bool(parts.hostname) and 0 < (parts.port or 80) <= _LARGEST_PORT
+        parts = urlsplit(url)
+        reachable = bool(parts.hostname) and 0 < (80 if parts.port is None else parts.port) <= _LARGEST_PORT
     except ValueError:  # of what it quotes, some may be a password
         reachable = False
-    if not reachable or not value.isascii() or not value.isprintable() or " " in value:
+    if not reachable or not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("has no host, or a port that is none")
-    return value
 
 
-K = TypeVar("K", str | None, SecretStr | None)
+def _token(value: Secret) -> None:
+    if len(value.reveal()) < _SHORTEST_TOKEN:
+        raise ValueError(f"is shorter than {_SHORTEST_TOKEN} characters")
 
 
-class Settings(BaseModel):
-    """What every serving function reads; a field `x` is the variable MATCHCAST_X, unless it has an alias.
+def _wheel(value: str) -> None:
+    if value != DOWNLOAD and not Path(value).is_file():
+        raise ValueError(f"is no file, nor the word {DOWNLOAD}")
+
+
+class Settings(Struct, frozen=True, kw_only=True, rename=lambda name: PREFIX + name.upper()):
+    """What every serving function reads; a field `x` is the variable MATCHCAST_X, unless it has another name.
 
     Attributes:
         objects_url: a folder, or a bucket; for a bucket, the aws_ ones say how to reach it, as for any S3 client.
         aws_endpoint_url: of MinIO; none for Amazon's.
         cache_dir: where copies of objects are kept; on a read-only file system, a writable mount.
+        cache_url: of Redis; none, and each process keeps for itself what it has worked out and counted.
+        rate_quota: requests that an API key has every `rate_seconds`; 0 means no limit.
+        request_seconds: how long answering a request may take.
         clock_starts_at: the process's clock starts there and runs on, for demos on past matches.
         code_revision: recorded with each forecast; by default git's, where this runs from a checkout.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    database_url: Annotated[
+        str,
+        Checked(_database_url),
+        Meta(examples=["sqlite:///var/matchcast.db", "postgresql://user@host/matchcast"]),
+    ] = "sqlite:///var/matchcast.db"
+    objects_url: Annotated[
+        str,
+        Checked(_objects_url),
+        Meta(examples=["var/objects", "file:///srv/matchcast/objects", "s3://matchcast"]),
+    ] = "var/objects"
+    aws_endpoint_url: Annotated[
+        str | None, Checked(_http_url), Meta(examples=["http://minio.minio.svc.cluster.local:9000"])
+    ] = msgspec.field(name="AWS_ENDPOINT_URL", default=None)
+    aws_access_key_id: Annotated[str | None, Meta(examples=["matchcast"])] = msgspec.field(
+        name="AWS_ACCESS_KEY_ID", default=None
+    )
+    aws_secret_access_key: Annotated[Secret | None, Meta(examples=["the key that belongs to the id"])] = msgspec.field(
+        name="AWS_SECRET_ACCESS_KEY", default=None
+    )
+    aws_default_region: Annotated[str, Meta(examples=["eu-central-1"])] = msgspec.field(
+        name="AWS_DEFAULT_REGION", default="us-east-1"
+    )
+    cache_dir: Annotated[Path, Meta(examples=["var/cache"])] = Path("var/cache")
+    cache_url: Annotated[str | None, Checked(_redis_url), Meta(examples=["redis://redis:6379/0"])] = None
+    rate_quota: Annotated[int, Meta(ge=0, le=1_000_000, examples=["6000"])] = 6000
+    rate_seconds: Annotated[float, Meta(gt=0, le=86_400, examples=["60"])] = 60
+    request_seconds: Annotated[float, Meta(gt=0, le=600, examples=["30"])] = 30
+    clock_starts_at: Annotated[Instant | None, Meta(examples=["2025-03-01T09:00:00Z"])] = None
+    code_revision: Annotated[str | None, Meta(examples=["3f2a9c1"])] = None
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(examples=["INFO"])] = "INFO"
 
-    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
-        "sqlite:///var/matchcast.db",
-        examples=["sqlite:///var/matchcast.db", "postgresql://user@host/matchcast"],
-        repr=False,
-    )
-    objects_url: Annotated[str, AfterValidator(_objects_url)] = Field(
-        "var/objects", min_length=1, examples=["var/objects", "file:///srv/matchcast/objects", "s3://matchcast"]
-    )
-    aws_endpoint_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
-        None, alias="AWS_ENDPOINT_URL", examples=["http://minio.minio.svc.cluster.local:9000"]
-    )
-    aws_access_key_id: str | None = Field(
-        None, alias="AWS_ACCESS_KEY_ID", validate_default=True, examples=["matchcast"]
-    )
-    aws_secret_access_key: SecretStr | None = Field(
-        None, alias="AWS_SECRET_ACCESS_KEY", validate_default=True, examples=["the key that belongs to the id"]
-    )
-    aws_default_region: str = Field("us-east-1", alias="AWS_DEFAULT_REGION", examples=["eu-central-1"])
-    cache_dir: Path = Field(Path("var/cache"), examples=["var/cache"])
-    clock_starts_at: AwareDatetime | None = Field(None, examples=["2025-03-01T09:00:00Z"])
-    code_revision: str | None = Field(None, min_length=1, examples=["3f2a9c1"])
-    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field("INFO", examples=["INFO"])
+    def __repr__(self) -> str:
+        """The class alone: URLs may hold passwords."""
+        return f"{type(self).__name__}(…)"
 
-    @field_validator("aws_access_key_id", "aws_secret_access_key")
-    @classmethod
-    def _given_for_a_bucket(cls, value: K, info: ValidationInfo) -> K:
-        if value is None and info.data.get("objects_url", "").startswith("s3://"):
-            raise ValueError("is missing, and MATCHCAST_OBJECTS_URL is a bucket")
-        return value
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
     @property
     def s3(self) -> S3Access | None:
         """How the bucket is reached; None without keys."""
         if self.aws_access_key_id is None or self.aws_secret_access_key is None:
             return None
-        secret = self.aws_secret_access_key.get_secret_value()
+        secret = self.aws_secret_access_key.reveal()
         return S3Access(self.aws_endpoint_url, self.aws_access_key_id, secret, self.aws_default_region)
 
     @property
     def patience(self) -> Patience:
         """With the database."""
-        return _patience(_REQUEST_SECONDS, _REQUEST_SECONDS)
+        seconds = min(_DATABASE_SECONDS, self.request_seconds)
+        return _patience(seconds, seconds)
 
 
 def _patience(shortest: float, longest: float) -> Patience:
@@ -129,41 +151,43 @@ def _patience(shortest: float, longest: float) -> Patience:
     return Patience(lock=min(0.8 * shortest, _LONGEST_WAIT), statement=longest, idle=longest + _LONGEST_WAIT)
 
 
-class PredictSyncSettings(Settings):
+class PredictSyncSettings(Settings, frozen=True, kw_only=True):
     """Of `functions.predict_sync`."""
 
 
-class LookupSettings(Settings):
+class LookupSettings(Settings, frozen=True, kw_only=True):
     """Of `functions.lookup`."""
 
 
-class EventSettings(Settings):
+class EventSettings(Settings, frozen=True, kw_only=True):
     """What every function that takes events reads.
 
     Attributes:
         handler_seconds: how long the handling of an event may take; the Trigger's timeout is longer.
     """
 
-    handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(25, examples=["25"])
+    handler_seconds: Annotated[float, Meta(gt=0, le=600, examples=["25"])] = 25
 
     @property
     def patience(self) -> Patience:
         return _patience(self.handler_seconds, self.handler_seconds)
 
 
-class PublishingSettings(EventSettings):
+class PublishingSettings(EventSettings, frozen=True, kw_only=True):
     """What a function that publishes on its own reads.
 
     Attributes:
         sink: the broker's address, in K_SINK.
     """
 
-    sink: Annotated[str, AfterValidator(_http_url)] = Field(
-        alias="K_SINK", examples=["http://inference-broker-ingress.matchcast.svc.cluster.local"]
-    )
+    sink: Annotated[
+        str,
+        Checked(_http_url),
+        Meta(examples=["http://inference-broker-ingress.matchcast.svc.cluster.local"]),
+    ] = msgspec.field(name="K_SINK")
 
 
-class PredictAsyncSettings(PublishingSettings):
+class PredictAsyncSettings(PublishingSettings, frozen=True, kw_only=True):
     """Of `functions.predict_async`.
 
     Attributes:
@@ -171,8 +195,8 @@ class PredictAsyncSettings(PublishingSettings):
         task_hours: how long a task's status can be asked for.
     """
 
-    renewal_seconds: Annotated[float, Field(gt=0, le=600)] = Field(150, examples=["150"])
-    task_hours: Annotated[float, Field(gt=0, le=24 * 30)] = Field(24, examples=["24"])
+    renewal_seconds: Annotated[float, Meta(gt=0, le=600, examples=["150"])] = 150
+    task_hours: Annotated[float, Meta(gt=0, le=24 * 30, examples=["24"])] = 24
 
     @property
     def patience(self) -> Patience:
@@ -180,27 +204,27 @@ class PredictAsyncSettings(PublishingSettings):
         return _patience(min(both), max(both))
 
 
-class ScrapeSettings(PublishingSettings):
+class ScrapeSettings(PublishingSettings, frozen=True, kw_only=True):
     """Of `functions.scrape`.
 
     Attributes:
         task_hours: how long a task's status can be asked for.
         football_data_url: where football-data.co.uk's files are; none, and the source is not configured.
-        demo_wheel: the file of the demo's package, or `download` to fetch it with uv or pip; none, and the source demo
+        demo_wheel: the path of the demo's package, or `download` to fetch it with uv or pip; none, and the source demo
             is not configured.
     """
 
-    handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(270, examples=["270"])
-    football_data_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
-        None, examples=["https://www.football-data.co.uk"]
+    handler_seconds: Annotated[float, Meta(gt=0, le=600, examples=["270"])] = 270
+    football_data_url: Annotated[str | None, Checked(_http_url), Meta(examples=["https://www.football-data.co.uk"])] = (
+        None
     )
-    demo_wheel: FilePath | Literal["download"] | None = Field(
-        None, examples=["/data/premier_league-1.0.4-py3-none-any.whl", "download"]
-    )
-    task_hours: Annotated[float, Field(gt=0, le=24 * 30)] = Field(24 * 7, examples=["168"])
+    demo_wheel: Annotated[
+        str | None, Checked(_wheel), Meta(examples=["/data/premier_league-1.0.4-py3-none-any.whl", DOWNLOAD])
+    ] = None
+    task_hours: Annotated[float, Meta(gt=0, le=24 * 30, examples=["168"])] = 24 * 7
 
 
-class DriftSettings(EventSettings):
+class DriftSettings(EventSettings, frozen=True, kw_only=True):
     """Of `functions.drift`.
 
     Attributes:
@@ -210,31 +234,39 @@ class DriftSettings(EventSettings):
             broker may deliver an event again.
     """
 
-    handler_seconds: Annotated[float, Field(gt=0, le=600)] = Field(150, examples=["150"])
-    drift_threshold: Annotated[float, Field(ge=0, le=1)] = Field(0.2, examples=["0.2"])
-    drift_days: Annotated[int, Field(ge=1, le=365)] = Field(28, examples=["28"])
-    retention_days: Annotated[int, Field(ge=7, le=3650)] = Field(30, examples=["30"])
+    handler_seconds: Annotated[float, Meta(gt=0, le=600, examples=["150"])] = 150
+    drift_threshold: Annotated[float, Meta(ge=0, le=1, examples=["0.2"])] = 0.2
+    drift_days: Annotated[int, Meta(ge=1, le=365, examples=["28"])] = 28
+    retention_days: Annotated[int, Meta(ge=7, le=3650, examples=["30"])] = 30
 
 
-class ReloadSettings(PublishingSettings):
+class ReloadSettings(PublishingSettings, frozen=True, kw_only=True):
     """Of `functions.reload`.
 
     Attributes:
         hook_token: what MinIO sends as `Authorization: Bearer …`.
     """
 
-    hook_token: SecretStr = Field(min_length=16, examples=["one word of 16 characters or more"])
+    hook_token: Annotated[Secret, Checked(_token), Meta(examples=["one word of 16 characters or more"])]
 
 
-class DeadletterSettings(EventSettings):
-    """Of `functions.deadletter`: where letters are replayed."""
+class DeadletterSettings(EventSettings, frozen=True, kw_only=True):
+    """Of `functions.deadletter`: where letters are replayed.
 
-    ingest_broker_url: Annotated[str, AfterValidator(_http_url)] = Field(
-        examples=["http://ingest-broker-ingress.matchcast.svc.cluster.local"]
-    )
-    inference_broker_url: Annotated[str, AfterValidator(_http_url)] = Field(
-        examples=["http://inference-broker-ingress.matchcast.svc.cluster.local"]
-    )
+    Attributes:
+        queues_url: RabbitMQ's management API, or where the local runtime tells of its queues; none, and how long
+            queues are is not told.
+    """
+
+    ingest_broker_url: Annotated[
+        str, Checked(_http_url), Meta(examples=["http://ingest-broker-ingress.matchcast.svc.cluster.local"])
+    ]
+    inference_broker_url: Annotated[
+        str, Checked(_http_url), Meta(examples=["http://inference-broker-ingress.matchcast.svc.cluster.local"])
+    ]
+    queues_url: Annotated[
+        str | None, Checked(_http_url), Meta(examples=["http://rabbitmq.matchcast.svc.cluster.local:15672"])
+    ] = None
 
 
 S = TypeVar("S", bound=Settings)
@@ -246,24 +278,30 @@ def read_settings(kind: type[S], environment: Mapping[str, str]) -> S:
     Raises:
         BadInput: one message that lists every variable at fault, with an example.
     """
-    fields = kind.model_fields
-    given = {f.alias or name: environment.get(variable_of(name, f), "") for name, f in fields.items()}
+    examples = {field.encode_name: _example(field.type) for field in msgspec.structs.fields(kind)}
+    given = {name: environment[name] for name in examples if environment.get(name)}
+    faults = list(_keys_missing(given))
+    settings = None
     try:
-        return kind.model_validate({name: value for name, value in given.items() if value})
-    except ValidationError as error:
-        named = {known: (name, f) for name, f in fields.items() for known in (f.alias, name) if known}
-        faults = []
-        for fault in error.errors():
-            name, field = named[str(fault["loc"][0])]
-            example = (field.examples or [""])[0]
-            faults.append(f"{variable_of(name, field)}: {_reason(fault)}; for example {example}")
-        raise BadInput("the environment is not right:\n  " + "\n  ".join(faults)) from error
+        settings = read_fields(kind, given, texts=True)
+    except BadFields as error:
+        faults += error.faults
+    if settings is None or faults:
+        faults.sort(key=lambda fault: list(examples).index(fault.field))
+        lines = [f"{name}: {detail}; for example {examples[name]}" for name, detail in faults]
+        raise BadInput("the environment is not right:\n  " + "\n  ".join(lines))
+    return settings
 
 
-def variable_of(name: str, field: FieldInfo) -> str:
-    """The environment variable of a settings class's field."""
-    return field.alias or PREFIX + name.upper()
+def _keys_missing(given: Mapping[str, str]) -> list[Fault]:
+    if not _BUCKET.fullmatch(given.get("MATCHCAST_OBJECTS_URL", "")):
+        return []
+    return [
+        Fault(name, "is missing, and MATCHCAST_OBJECTS_URL is a bucket")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        if name not in given
+    ]
 
 
-def _reason(fault: Mapping[str, Any]) -> str:
-    return "is missing" if fault["type"] == "missing" else str(fault["msg"]).removeprefix("Value error, ")
+def _example(kind: object) -> str:
+    return next(str(meta.examples[0]) for meta in get_args(kind) if isinstance(meta, Meta) and meta.examples)

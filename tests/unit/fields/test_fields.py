@@ -9,7 +9,12 @@ import pytest
 from msgspec import Meta, Struct
 
 from matchcast.errors import BadInput
-from matchcast.fields import BadFields, Fault, Instant, Secret, read_fields
+from matchcast.fields import BadFields, Checked, Fault, Instant, Secret, read_fields
+
+
+def _even(value: int) -> None:
+    if value % 2:
+        raise ValueError("is odd; give the next number")
 
 
 class Inner(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +34,7 @@ class Example(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     switch: bool = False
     folder: Path | None = None
     secret: Secret | None = None
+    even: Annotated[int | None, Checked(_even)] = None
 
     def __post_init__(self) -> None:
         if self.number == 7:
@@ -72,6 +78,12 @@ def test_a_fault_inside_a_part_is_told_by_its_path(parts: list[object], field: s
 
 def test_what_the_object_itself_refuses_is_a_fault_of_the_field_it_names() -> None:
     assert faults({"number": 7}) == (Fault("number", "7 is taken; give another"),)
+
+
+def test_a_field_may_have_a_check_of_its_own() -> None:
+    assert read_fields(Example, {"number": 1, "even": 2}).even == 2
+    assert read_fields(Example, {"number": 1, "even": None}).even is None
+    assert faults({"number": 11, "even": 3})[1:] == (Fault("even", "is odd; give the next number"),)
 
 
 def test_a_secret_is_shown_to_nobody() -> None:

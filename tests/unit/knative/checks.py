@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from msgspec.structs import fields
+
 from matchcast import settings
 from matchcast.events import PAYLOADS, PING
 from matchcast.settings import PREFIX, Settings
@@ -166,7 +168,7 @@ def timeouts(manifests: Sequence[Manifest]) -> Iterator[str]:
     for name, trigger in of_kind(manifests, "Trigger").items():
         timeout = seconds(trigger["spec"]["delivery"]["timeout"])
         sink = services[trigger["spec"]["delivery"]["deadLetterSink"]["ref"]["name"]]
-        bound = settings_of(sink).model_fields["handler_seconds"].default
+        bound = defaults(settings_of(sink))["handler_seconds"]
         if bound >= timeout:
             yield f"{name}: waits {timeout:g} s, and its dead-letter sink may take {bound:g}"
         service = services.get(trigger["spec"]["subscriber"]["ref"]["name"], {})
@@ -174,9 +176,9 @@ def timeouts(manifests: Sequence[Manifest]) -> Iterator[str]:
             continue
         if timeout > service["spec"]["template"]["spec"]["responseStartTimeoutSeconds"]:
             yield f"{name}: waits {timeout:g} s, longer than Knative lets its subscriber take"
-        fields = settings_of(service).model_fields
-        renewal = "renewal_seconds" in fields and not name.startswith("prediction")
-        bound = fields["renewal_seconds" if renewal else "handler_seconds"].default
+        known = defaults(settings_of(service))
+        renewal = "renewal_seconds" in known and not name.startswith("prediction")
+        bound = known["renewal_seconds" if renewal else "handler_seconds"]
         if bound >= timeout:
             yield f"{name}: waits {timeout:g} s, and its handler may take {bound:g}"
 
@@ -259,9 +261,12 @@ def settings_of(service: Manifest) -> type[Settings]:
 
 def variables(kind: type[Settings]) -> Mapping[str, bool]:
     """Every variable that a function reads, and whether it must be there."""
-    return {
-        field.alias or PREFIX + name.upper(): field.is_required() for name, field in kind.model_fields.items()
-    }  # fmt: skip
+    return {field.encode_name: field.required for field in fields(kind)}
+
+
+def defaults(kind: type[Settings]) -> Mapping[str, Any]:
+    """What a function goes by where its environment says nothing."""
+    return {field.name: field.default for field in fields(kind) if not field.required}
 
 
 def container(service: Manifest) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Settings and the clock."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from traceback import format_exception
@@ -10,7 +12,14 @@ from matchcast.adapters.clock import clock_from, utc_now
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.git_revision import git_revision
 from matchcast.errors import BadInput, Unavailable
-from matchcast.settings import PredictAsyncSettings, PredictSyncSettings, ScrapeSettings, Settings, read_settings
+from matchcast.settings import (
+    PredictAsyncSettings,
+    PredictSyncSettings,
+    ReloadSettings,
+    ScrapeSettings,
+    Settings,
+    read_settings,
+)
 from matchcast.web.connections import Connections
 
 
@@ -39,6 +48,14 @@ def test_all_faults_are_told_at_once_with_examples() -> None:
     lines = str(caught.value).splitlines()[1:]
     assert [line.split(":")[0].strip() for line in lines] == list(environment)
     assert all("for example" in line for line in lines)
+
+
+def test_what_is_missing_for_a_bucket_is_told_beside_what_is_wrong() -> None:
+    wrong = {"MATCHCAST_OBJECTS_URL": "s3://matchcast", "MATCHCAST_HANDLER_SECONDS": "nan"}
+    with pytest.raises(BadInput) as caught:
+        read_settings(PredictAsyncSettings, wrong)
+    told = [line.split(": ")[0].strip() for line in str(caught.value).splitlines()[1:]]
+    assert told == ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MATCHCAST_HANDLER_SECONDS", "K_SINK"]
 
 
 def test_a_bucket_is_reached_as_by_any_s3_client() -> None:
@@ -103,13 +120,51 @@ def test_a_broker_that_is_none_is_refused_at_the_start(url: str) -> None:
         read_settings(PredictAsyncSettings, {"K_SINK": url})
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://:S3CRET@redis:6379", "redis://", "redis://u:S3CRET@redis:63x9", "redis://h/S3CRET", "redis://h:0/1"],
+)
+def test_a_cache_that_is_none_is_refused_at_the_start_and_not_quoted(url: str) -> None:
+    with pytest.raises(BadInput, match="MATCHCAST_CACHE_URL") as raised:
+        read_settings(PredictSyncSettings, {"MATCHCAST_CACHE_URL": url})
+    assert "S3CRET" not in "".join(format_exception(raised.value))
+
+
+@pytest.mark.parametrize("url", ["redis://redis", "redis://:S3CRET@redis:6379/1", "rediss://u:S3CRET@[::1]:6380/?x=1"])
+def test_a_cache_is_taken_with_its_password_and_not_shown(url: str) -> None:
+    settings = read_settings(PredictSyncSettings, {"MATCHCAST_CACHE_URL": url})
+    assert settings.cache_url == url
+    assert "S3CRET" not in repr(settings) + "".join(map(str, settings.__rich_repr__()))
+
+
+@pytest.mark.parametrize(("quota", "seconds"), [("-1", "60"), ("10", "0"), ("1.5", "60"), ("10", "inf")])
+def test_a_rate_limit_that_is_none_is_refused_at_the_start(quota: str, seconds: str) -> None:
+    with pytest.raises(BadInput, match="MATCHCAST_RATE_"):
+        read_settings(PredictSyncSettings, {"MATCHCAST_RATE_QUOTA": quota, "MATCHCAST_RATE_SECONDS": seconds})
+
+
+def test_a_token_is_long_enough_and_never_quoted() -> None:
+    environment = {"K_SINK": "http://broker", "MATCHCAST_HOOK_TOKEN": "S3" + "CRET"}
+    with pytest.raises(BadInput, match="MATCHCAST_HOOK_TOKEN: is shorter than 16 characters") as raised:
+        read_settings(ReloadSettings, environment)
+    assert "S3CRET" not in "".join(format_exception(raised.value))
+
+
+def test_settings_load_no_driver_and_no_pydantic() -> None:
+    """Functions start on them."""
+    heavy = {"pydantic", "sqlalchemy", "obstore", "redis", "numpy", "httpx"}
+    listing = "import sys, matchcast.settings; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True).stdout
+    assert not heavy & set(loaded.split())
+
+
 @pytest.mark.parametrize("url", ["http://broker", "https://broker.svc:8080/path", "http://[::1]:80"])
 def test_a_broker_has_a_host_and_perhaps_a_port(url: str) -> None:
     assert read_settings(PredictAsyncSettings, {"K_SINK": url}).sink == url
 
 
 def test_settings_that_no_start_has_checked_are_a_passing_fault_for_whoever_asks() -> None:
-    to = Connections(Settings.model_construct(objects_url="s3:models", database_url="postgresql:x:S3CRET@db/x"))
+    to = Connections(Settings(objects_url="s3:models", database_url="postgresql:x:S3CRET@db/x"))
     for opened in (lambda: to.store, to.tasks):
         with pytest.raises(Unavailable, match="not set up as it should be") as raised:
             opened()
@@ -121,6 +176,8 @@ def test_a_lock_is_waited_for_less_long_than_a_handler_may_take() -> None:
     patience = read_settings(PredictAsyncSettings, hurried).patience
     assert patience.lock < 0.5 < patience.statement == 150 < patience.idle
     assert read_settings(ScrapeSettings, {"K_SINK": "http://broker"}).patience.lock <= 30
+    assert read_settings(PredictSyncSettings, {}).patience.statement == 10
+    assert read_settings(PredictSyncSettings, {"MATCHCAST_REQUEST_SECONDS": "2"}).patience.statement == 2
 
 
 def test_a_clock_that_starts_somewhere_runs_on_from_there() -> None:
