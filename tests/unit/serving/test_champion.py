@@ -1,8 +1,11 @@
 """The champion and the published snapshot in the object store, whole and damaged."""
 
+import gc
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event, enumerate
 
 import pytest
 
@@ -112,21 +115,71 @@ def test_a_pointer_that_describes_another_snapshot_is_refused(here: House, tmp_p
         open_published(here)
 
 
-def watched(here: House, every: float = 0.0, retry_after: float = 0.0) -> Watched[Champion]:
+def watched(here: House, every: float = 3600.0, retry_after: float = 3600.0) -> Watched[Champion]:
     return Watched(here.objects, CHAMPION_KEY, lambda: load_champion(here.objects), every, retry_after)
 
 
-def test_a_new_champion_is_noticed(here: House) -> None:
-    champion = watched(here)
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "nothing came"
+        time.sleep(0.005)
+
+
+def test_a_new_champion_is_noticed_without_being_asked_for(here: House) -> None:
+    champion = watched(here, every=0.01)
     here.promote(1)
     first = champion()
     assert champion() is first
     second = here.promote(2)
-    assert champion().pointer == second
+    until(lambda: champion().pointer == second)
+
+
+def test_a_notice_is_followed_at_once(here: House) -> None:
+    heard: list[Callable[[], None]] = []
+    champion = Watched(here.objects, CHAMPION_KEY, lambda: load_champion(here.objects), 3600, listen=heard.append)
+    here.promote(1)
+    assert heard == []
+    champion()
+    second = here.promote(2)
+    (notice,) = heard
+    notice()
+    until(lambda: champion().pointer == second)
+
+
+def test_a_notice_without_news_loads_nothing(here: House) -> None:
+    loads = []
+    heard: list[Callable[[], None]] = []
+
+    def load() -> Champion:
+        loads.append(1)
+        return load_champion(here.objects)
+
+    champion = Watched(here.objects, CHAMPION_KEY, load, listen=heard.append)
+    here.promote(1)
+    first = champion()
+    for _ in range(5):
+        heard[0]()
+        champion.look()
+    assert champion() is first
+    assert len(loads) == 1
+
+
+def test_nobody_watches_for_what_nobody_holds_any_more(here: House) -> None:
+    here.promote(1)
+    champion = watched(here)
+    champion()
+    threads = [thread for thread in enumerate() if thread.name == f"watch {CHAMPION_KEY}"]
+    assert threads
+    del champion
+    gc.collect()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_the_first_champion_is_noticed_by_an_instance_that_started_without(here: House) -> None:
-    champion = watched(here)
+    champion = watched(here, every=0.0)
     for _ in range(2):
         with pytest.raises(Unavailable, match="make demo"):
             champion()
@@ -134,16 +187,32 @@ def test_the_first_champion_is_noticed_by_an_instance_that_started_without(here:
     assert champion().bundle.run_id == "run1"
 
 
+def test_a_missing_first_champion_is_not_looked_for_more_often_than_asked(here: House) -> None:
+    champion = watched(here)
+    for promoted in (False, True):
+        if promoted:
+            here.promote(1)
+        with pytest.raises(Unavailable, match="make demo"):
+            champion()
+    champion.look()
+    assert champion().bundle.run_id == "run1"
+
+
 def test_the_old_champion_stays_when_the_new_one_is_broken_and_goes_when_it_is_mended(here: House) -> None:
     champion = watched(here)
     old = here.promote(1)
     champion()
+    assert champion.problem() is None
     new = here.promote(2)
     whole = here.objects.get(new.prefix + "trees.npz")
     here.objects.put(new.prefix + "trees.npz", whole[:-1])
+    champion.look()
     assert champion().pointer == old
+    assert "trees.npz" in (champion.problem() or "")
     here.objects.put(new.prefix + "trees.npz", whole)
+    champion.look()
     assert champion().pointer == new
+    assert champion.problem() is None
 
 
 def test_a_champion_made_by_later_code_is_refused_once_in_the_log_while_the_old_one_serves(
@@ -156,6 +225,7 @@ def test_a_champion_made_by_later_code_is_refused_once_in_the_log_while_the_old_
         here.promote_unchecked(house.bundle_files(seed, later=True))
         caplog.clear()
         for _ in range(3):
+            champion.look()
             assert champion().pointer == old
         (line,) = caplog.messages
         assert "models/champion.json: going on with what was loaded before: model bundle" in line
@@ -169,34 +239,55 @@ def test_a_store_that_is_away_is_logged_once(here: House, caplog: pytest.LogCapt
     champion()
     (here.folder / "objects").rename(here.folder / "away")
     for _ in range(3):
+        champion.look()
         assert champion().pointer == old
     assert len(caplog.messages) == 1
     (here.folder / "away").rename(here.folder / "objects")
     new = here.promote(2)
+    champion.look()
     assert champion().pointer == new
 
 
 def test_the_pointer_is_not_looked_at_more_often_than_asked(here: House) -> None:
-    champion = watched(here, every=3600)
+    champion = watched(here)
     old = here.promote(1)
     champion()
     here.promote(2)
+    time.sleep(0.1)
     assert champion().pointer == old
 
 
 def test_a_failed_swap_waits_before_the_next_try(here: House) -> None:
-    champion = watched(here, retry_after=3600)
+    champion = watched(here, every=0.01)
     old = here.promote(1)
     champion()
     here.objects.put(CHAMPION_KEY, b"{")
-    assert champion().pointer == old
+    until(lambda: champion.problem() is not None)
     here.promote(2)
+    time.sleep(0.1)
     assert champion().pointer == old
 
 
-def test_others_go_on_with_the_old_champion_while_one_loads_the_new(here: House) -> None:
-    from threading import Event, Thread
+def test_what_nobody_thought_of_does_not_end_the_watch(here: House, caplog: pytest.LogCaptureFixture) -> None:
+    broken = False
 
+    def load() -> Champion:
+        if broken:
+            raise RuntimeError("a fault of ours")
+        return load_champion(here.objects)
+
+    champion = Watched(here.objects, CHAMPION_KEY, load, every=0.01)
+    old = here.promote(1)
+    champion()
+    broken = True
+    new = here.promote(2)
+    until(lambda: "a fault of ours" in caplog.text)
+    assert champion().pointer == old
+    broken = False
+    until(lambda: champion().pointer == new)
+
+
+def test_requests_go_on_with_the_old_champion_while_the_new_one_loads(here: House) -> None:
     loading, go_on = Event(), Event()
     loads = 0
 
@@ -208,17 +299,11 @@ def test_others_go_on_with_the_old_champion_while_one_loads_the_new(here: House)
             assert go_on.wait(10)
         return load_champion(here.objects)
 
-    champion = Watched(here.objects, CHAMPION_KEY, load, 0.0)
+    champion = Watched(here.objects, CHAMPION_KEY, load, 0.01)
     old = here.promote(1)
     assert champion().pointer == old
     new = here.promote(2)
-    slow = Thread(target=champion)
-    slow.start()
     assert loading.wait(10)
     assert champion().pointer == old
     go_on.set()
-    slow.join()
-    deadline = time.monotonic() + 10
-    while champion().pointer != new and time.monotonic() < deadline:
-        pass
-    assert champion().pointer == new
+    until(lambda: champion().pointer == new)
