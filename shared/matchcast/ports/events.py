@@ -172,6 +172,7 @@ class DeadLetter(NamedTuple):
         code: the last HTTP status, -1 where there was no answer; None where the broker did not say.
         reason: the last answer, shortened.
         deaths: how often; it was replayed at least once before each but the first.
+        trigger: whose delivery failed; None for letters from before that was told.
     """
 
     letter_id: str
@@ -183,6 +184,7 @@ class DeadLetter(NamedTuple):
     died_at: datetime
     deaths: int
     replayed_at: datetime | None
+    trigger: str | None = None
 
 
 class DeadLetters(Protocol):

@@ -24,6 +24,8 @@ REPLAY: Final = "replay"
 _ADDED: Final = frozenset((_DESTINATION, _CODE, _DATA, REPLAY))
 _LONGEST_REASON: Final = 500
 _LONGEST_DESTINATION: Final = 1000
+_LONGEST_TRIGGER: Final = 253
+"""As Kubernetes has it."""
 _GATEWAY_TIMEOUT: Final = 504
 
 
@@ -44,6 +46,7 @@ def keep_letter(
     now: datetime,
     deadline: Deadline,
     problem_of: ProblemOf,
+    trigger: str | None = None,
 ) -> None:
     """Keep an event that died at this broker, and fail the task it was for, both or none.
 
@@ -52,6 +55,7 @@ def keep_letter(
 
     Args:
         event: as the broker delivers it to a dead-letter sink, with its own extensions.
+        trigger: whose delivery failed, where it is told.
     Raises:
         TimedOut: nothing was written.
     """
@@ -68,6 +72,7 @@ def keep_letter(
         died_at=now,
         deaths=1 + _deaths_before(told.get(REPLAY, ""), letter_id),
         replayed_at=None,
+        trigger=None if trigger is None else _printable(trigger, _LONGEST_TRIGGER),
     )
     task_id = _task_of(event)
     with transaction():

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, select, tuple_, update
+from sqlalchemy import Row, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -33,6 +33,7 @@ class SqlDeadLetters:
             "died_at": new.excluded.died_at,
             "deaths": new.excluded.deaths,
             "replayed_at": None,
+            "trigger": func.coalesce(new.excluded.trigger, dead_events.c.trigger),
         }
         with self._database.writing() as connection:
             kept = connection.execute(
