@@ -193,7 +193,7 @@ def furnish(at: DatabaseHouse) -> None:
     at.promote(1)
     renewer = Renewer(
         "predict-async", at.objects, SqlHistory(database).history, SqlLedger(database), SqlInbox(database),
-        SqlTurns(database), SnapshotWriter(at.cache), "c1", lambda: house.NOW,
+        SqlTurns(database), SnapshotWriter(at.cache), "c1", lambda: house.NOW, lambda: None,
     )  # fmt: skip
     counts = IngestCounts(inserted=0, updated=0, unchanged=0, rejected=0)
     told = MatchesIngested(task_id="before", source="invented", counts=counts, finished=(), upcoming=())

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,12 @@ ALIASES = [
 
 @dataclass
 class Place:
-    """A database with the leagues, and an object store."""
+    """A database with the leagues, and an object store; `told` holds what was served when instances were told to look."""
 
     database: Database
     folder: Path
     now: datetime = NOW
+    told: list[SnapshotPointer] = field(default_factory=list)
 
     @property
     def objects(self) -> FolderStore:
@@ -126,6 +127,7 @@ class Place:
             write=SnapshotWriter(self.folder / "cache"),
             code_revision="c1",
             now=lambda: self.now,
+            tell=lambda: self.told.append(self.served),
         )
         return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -260,6 +262,16 @@ def test_nothing_new_publishes_nothing_and_is_still_told(place: Place) -> None:
     second = place.renew(ingested(2))
     assert second == first.model_copy(update={"recorded": 0})
     assert (place.served, place.objects.keys("snapshots/"), list(place.ledger.rows())) == before
+
+
+def test_instances_are_told_of_each_snapshot_once_it_is_served(place: Place) -> None:
+    place.renew(ingested(1))
+    first = place.served
+    place.now = NOW + timedelta(seconds=20)
+    place.renew(ingested(2))
+    place.promote(house.bundle_files(2))
+    place.renew(promoted())
+    assert place.told == [first, place.served]
 
 
 def test_a_club_that_is_renamed_is_published_though_no_forecast_changes(place: Place) -> None:

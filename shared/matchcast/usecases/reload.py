@@ -1,7 +1,11 @@
-"""Tell whether the champion in the object store may be served."""
+"""Tell whether the champion in the object store may be served.
+
+The pointer that is there counts, not what a notification says of it: one that comes twice, late or out of order finds
+what the one before found. So a rollback is a promotion like any other: a pointer with a later `promoted_at`.
+"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -24,13 +28,21 @@ def tells_of_champion(notification: Any) -> bool:
 
 
 def announce_champion(
-    objects: ObjectStore, inbox: Inbox, sink: Sink, now: datetime, deadline: Deadline
+    objects: ObjectStore,
+    inbox: Inbox,
+    sink: Sink,
+    now: datetime,
+    deadline: Deadline,
+    tell: Callable[[], None] = lambda: None,
 ) -> Event | None:
     """Check the champion that is there now, and publish model.promoted or model.rejected, once for each pointer.
 
     The id of the event follows from the pointer's content; it is published before that is recorded, so that whoever is
     killed in between publishes the same event again.
 
+    Args:
+        tell: warm instances, to look at the pointer; each time that the champion is good, and before anything that may
+            be away.
     Returns:
         The event published; None if it was before, or there is no pointer any more.
     Raises:
@@ -41,6 +53,8 @@ def announce_champion(
     except NotFound:
         return None
     event = _verdict(raw, objects, now)
+    if event.type == ModelPromoted.type():
+        tell()
     if inbox.handled(_SERVICE, event) is not None:
         return None
     deadline.check()

@@ -42,6 +42,7 @@ class Renewer:
         service: on whose behalf; also the consumer in the inbox.
         history: what was known at an instant, with these bookmakers' prices of matches to come.
         now: asked when it is a renewal's turn.
+        tell: warm instances, to look at the snapshot's pointer.
     """
 
     service: str
@@ -53,6 +54,7 @@ class Renewer:
     write: SnapshotWriter
     code_revision: str
     now: Clock
+    tell: Callable[[], None] = lambda: None
 
     def renew(self, event: Event, deadline: Deadline) -> Event | None:
         """Renew, unless this event did so before.
@@ -81,6 +83,7 @@ class Renewer:
             if renewed.content is not None:
                 still_my_turn()
                 serve_snapshot(self.objects, renewed.pointer)
+                self.tell()
             told = ForecastsUpdated(
                 snapshot_hash=renewed.pointer.state_hash,
                 model_version=renewed.pointer.model_version,

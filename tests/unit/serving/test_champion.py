@@ -115,6 +115,21 @@ def test_a_pointer_that_describes_another_snapshot_is_refused(here: House, tmp_p
         open_published(here)
 
 
+def test_promotions_go_forward_whatever_clocks_say(here: House) -> None:
+    """A rollback is a promotion like any other, later than what it takes back."""
+    hours = [f"2025-03-01T{hour}:00:00+00:00" for hour in ("10", "12", "11", "12", "13")]
+    promoted = [
+        set_champion(here.objects, house.bundle_files(seed), hours[0], hour).promoted_at
+        for seed, hour in zip((1, 2, 1, 1, 2), hours, strict=True)
+    ]
+    assert promoted == [
+        "2025-03-01T10:00:00+00:00", "2025-03-01T12:00:00+00:00", "2025-03-01T12:00:00.000001+00:00",
+        "2025-03-01T12:00:00.000002+00:00", "2025-03-01T13:00:00+00:00",
+    ]  # fmt: skip
+    here.objects.put(CHAMPION_KEY, b"damaged")
+    assert set_champion(here.objects, house.bundle_files(1), hours[0], hours[0]).promoted_at == hours[0]
+
+
 def watched(here: House, every: float = 3600.0, retry_after: float = 3600.0) -> Watched[Champion]:
     return Watched(here.objects, CHAMPION_KEY, lambda: load_champion(here.objects), every, retry_after)
 
