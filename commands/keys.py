@@ -1,6 +1,6 @@
 """`matchcast keys`: who may call the API."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ from commands.environment import database_url
 if TYPE_CHECKING:
     from matchcast.adapters.database.api_keys import SqlApiKeys
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 
 
 class Scope(StrEnum):
@@ -71,6 +71,20 @@ def revoke(key_id: Annotated[str, typer.Argument(help="As `matchcast keys list` 
     """Revoke a key for good."""
     key = _keys().revoke(key_id, datetime.now(UTC))
     typer.echo(f"key {key.key_id} of {key.name} is revoked")
+
+
+@app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="As `matchcast keys list` shows it.")],
+    grace_hours: Annotated[float, typer.Option(min=0, max=24 * 90, help="How long the old key goes on.")] = 24,
+) -> None:
+    """Make a key like another, and let the other end soon. Its text is shown once and never again."""
+    now = datetime.now(UTC)
+    made = _keys().rotate(key_id, now, now + timedelta(hours=grace_hours))
+    typer.echo(
+        f"key {made.key.key_id} follows {key_id}, which ends in {grace_hours:g} h; keep it, it is shown once:", err=True
+    )
+    typer.echo(made.text)
 
 
 def _keys() -> "SqlApiKeys":

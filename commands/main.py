@@ -5,7 +5,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from commands import backtest, dead_letters, demo, export, ingest, keys, model, replay, teams, up, value
+from commands import (
+    backtest,
+    buckets,
+    dead_letters,
+    demo,
+    export,
+    ingest,
+    keys,
+    ledger,
+    model,
+    openapi,
+    replay,
+    teams,
+    up,
+    value,
+)
 from matchcast.errors import MatchcastError
 
 
@@ -31,13 +46,17 @@ app.command()(ingest.ingest)
 app.add_typer(teams.app, name="teams")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(ledger.app, name="ledger")
 app.command()(export.export)
+app.command()(buckets.buckets)
 app.command()(backtest.backtest)
 app.command()(model.models)
 app.command()(model.promote)
 app.command()(model.rollback)
+app.command()(model.challenge)
 app.command()(replay.replay)
 app.command()(value.value)
+app.command()(openapi.openapi)
 app.command()(demo.demo)
 app.command()(demo.stop)
 app.command()(up.up)

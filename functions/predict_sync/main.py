@@ -3,22 +3,22 @@
 import os
 from collections.abc import Callable, Mapping
 
-from fastapi import Depends, FastAPI, Request, Response
-
 from functions.predict_sync.requests import ModelReply, PredictRequest, model_reply
 from matchcast.adapters.watched import Watched
 from matchcast.features.contract import kernel_hash
 from matchcast.model.explain import METHOD
-from matchcast.ports import ApiKeys, Clock, Ledger
+from matchcast.ports import Clock, Ledger
 from matchcast.settings import PredictSyncSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.usecases.champion import CHAMPION_KEY, Champion, load_champion
 from matchcast.usecases.predict import forecast_for, record
 from matchcast.usecases.publish import Published
-from matchcast.web.app import create_web_app
-from matchcast.web.caching import etag_of, is_known, mark, not_modified
+from matchcast.web.answers import Answer, etag_of, unless_known
+from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
-from matchcast.web.keys import KeyGuard
+from matchcast.web.idempotency import Idempotency
+from matchcast.web.keys import KeyGuard, RateLimit
+from matchcast.web.operations import Call
 from matchcast.web.replies import (
     PredictionReply,
     explanation_reply,
@@ -34,18 +34,25 @@ def build(
     champion: Callable[[], Champion],
     published: Callable[[], Published],
     ledger: Callable[[], Ledger],
-    keys: Callable[[], ApiKeys],
+    guard: KeyGuard,
+    limit: RateLimit | None,
+    idempotency: Idempotency | None,
     now: Clock,
     code_revision: Callable[[], str],
-) -> FastAPI:
+) -> WebApp:
     """The application; everything it is given is opened on first use."""
     telemetry = Telemetry()
-    app = create_web_app("predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry)
-    guard = Depends(KeyGuard(keys, "predict"))
+    web = WebApp(
+        "predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry, guard=guard,
+        limit=limit, idempotency=idempotency,
+    )  # fmt: skip
 
-    @app.post("/predict/", tags=["forecasts"], dependencies=[guard])
-    def predict(body: PredictRequest) -> PredictionReply:
+    @web.post(
+        "/predict/", tag="forecasts", body=PredictRequest, gives=PredictionReply, scopes=("predict",), idempotent=True
+    )
+    def predict(call: Call[None, PredictRequest]) -> PredictionReply:
         """Forecast a known fixture or any pairing of clubs."""
+        body = call.body
         with telemetry.prediction_seconds.time():
             (bundle, pointer), snapshot, asked_at = champion(), published().snapshot, now()
             with telemetry.inference_seconds.time():
@@ -67,20 +74,17 @@ def build(
         telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
         return prediction_reply(reply, forecast_id, fair_odds=fair_odds, explanation=explanation, interval=interval)
 
-    @app.get("/predict/model/info", tags=["model"], dependencies=[guard], response_model=ModelReply)
-    def model_info(request: Request, response: Response) -> ModelReply | Response:
+    @web.get("/predict/model/info", tag="model", gives=ModelReply, scopes=("predict",))
+    def model_info(call: Call[None, None]) -> Answer:
         """The model in use."""
         current = champion()
         etag = etag_of(current.pointer.version, current.pointer.manifest_sha256, current.pointer.promoted_at)
-        if is_known(request, etag):
-            return not_modified(etag)
-        mark(response, etag)
-        return model_reply(current)
+        return unless_known(call.request, etag, lambda: model_reply(current))
 
-    return app
+    return web
 
 
-def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --factory functions.predict_sync.main:app
+def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --factory functions.predict_sync.main:app
     """The application as the environment says; opens nothing yet."""
     settings = read_settings(PredictSyncSettings, environment)
     log_as_json(settings.log_level)
@@ -89,7 +93,9 @@ def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --fa
         champion=Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects)),
         published=to.snapshot(kernel_hash()),
         ledger=to.ledger,
-        keys=to.keys,
+        guard=to.guard,
+        limit=to.limit,
+        idempotency=to.idempotency,
         now=to.now,
         code_revision=to.code_revision,
     )

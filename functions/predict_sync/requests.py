@@ -1,34 +1,33 @@
 """What predict-sync is asked and what it tells of its model."""
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from msgspec import Meta
 
 from matchcast.domain.forecast import Reference
+from matchcast.fields import Share
 from matchcast.usecases.champion import Champion
-from matchcast.web.replies import Reply, RunId, Share
+from matchcast.web.replies import Reply, RunId
 from matchcast.web.requests import PAIRING_EXAMPLE, ForecastRequest
 
 
-class PredictRequest(ForecastRequest):
-    """`match_id` of a known fixture, or two clubs, tournament and kick-off; and what the answer is to hold besides."""
+class PredictRequest(ForecastRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`match_id` of a known fixture, or two clubs, tournament and kick-off (an instant, or the day in UTC where the time is
+    not known); and what the answer is to hold besides."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [PAIRING_EXAMPLE, {"match_id": 5312459872401, "explain": True, "interval": True}]
-        }
+    EXAMPLES: ClassVar[tuple[dict[str, Any], ...]] = (
+        PAIRING_EXAMPLE,
+        {"match_id": 5312459872401, "explain": True, "interval": True},
     )
 
-    fair_odds: Annotated[bool, Field(strict=True, description="answer with the forecast's fair odds too")] = False
-    explain: Annotated[
-        bool, Field(strict=True, description="answer with what each family of features did to the forecast too")
-    ] = False
-    interval: Annotated[bool, Field(strict=True, description="answer with how far each probability may be off too")] = (
+    fair_odds: Annotated[bool, Meta(description="answer with the forecast's fair odds too")] = False
+    explain: Annotated[bool, Meta(description="answer with what each family of features did to the forecast too")] = (
         False
     )
+    interval: Annotated[bool, Meta(description="answer with how far each probability may be off too")] = False
 
 
-class IntervalInfo(Reply):
+class IntervalInfo(Reply, frozen=True, kw_only=True):
     """How the model's intervals were calibrated, and how often they held on `measured_on` other matches."""
 
     level: Share
@@ -38,7 +37,7 @@ class IntervalInfo(Reply):
     measured_on: int
 
 
-class ModelReply(Reply):
+class ModelReply(Reply, frozen=True, kw_only=True):
     """The model in use. Instants are ISO 8601 in UTC."""
 
     name: str
@@ -72,9 +71,9 @@ def model_reply(champion: Champion) -> ModelReply:
         data_version=bundle.manifest.data_version,
         code_revision=bundle.manifest.code_revision,
         features=len(bundle.contract.features),
-        metrics=bundle.metrics,
+        metrics=dict(bundle.metrics),
         interval=None
         if bundle.interval is None
-        else IntervalInfo.model_validate(bundle.interval, from_attributes=True),
+        else IntervalInfo(**{name: getattr(bundle.interval, name) for name in IntervalInfo.__struct_fields__}),
         loaded=True,
     )

@@ -5,13 +5,11 @@ import importlib
 import importlib.util
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from knative.local.activator import Activator
@@ -33,7 +31,7 @@ from knative.local.topology import BrokerNames
 from matchcast.adapters.clock import utc_now
 from matchcast.errors import BadInput
 from matchcast.telemetry import log_as_json
-from matchcast.web.app import DRAIN, serve
+from matchcast.web.app import DRAIN, WebApp, serve
 
 MEMORY: Final = "memory"
 IDLE_SECONDS: Final = 60.0
@@ -117,8 +115,7 @@ class House:
         self._courier = Courier(utc_now)
         self._brokers: dict[str, RunningBroker] = {}
         self._services: dict[str, ASGIApp] = {}
-        self._applications: dict[str, FastAPI] = {}
-        self._documents: dict[str, Callable[[], dict[str, Any]]] = {}
+        self._applications: dict[str, WebApp] = {}
         self._processes: dict[str, FunctionProcess] = {}
         self._job_sinks: JobSinks | None = None
         self._service_urls = {s.metadata.name: self._listeners.open() for s in manifests.services}
@@ -184,7 +181,6 @@ class House:
                 self._processes[name] = process
                 pod = service.spec.template.spec
                 self._services[name] = Activator(process, pod.container_concurrency, pod.timeout_seconds)
-                self._documents[name] = partial(_document, service, environment)
             else:
                 self._services[name] = self._embedded(service, environment)
             self._listeners.serve(self._service_urls[name], self._services[name])
@@ -206,7 +202,6 @@ class House:
             services=self._services,
             applications=self._applications,
             checks={f"broker {name}": broker.check for name, broker in self._brokers.items()},
-            documents={n: a.openapi for n, a in self._applications.items()} | self._documents,
             processes=self._processes,
             addresses=self._addresses.all,
             pingers=self._pingers(),
@@ -271,15 +266,6 @@ def _require(service: Service) -> None:
         )
 
 
-def _document(service: Service, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What a function that is a process describes: it is built here and not served."""
-    try:
-        return _application(service, environment).openapi()
-    except BadInput as error:
-        _LOG.warning("%s is not described: %s", service.metadata.name, error)
-        return {"paths": {}}
-
-
-def _application(service: Service, environment: Mapping[str, str]) -> FastAPI:
-    application: FastAPI = importlib.import_module(f"functions.{service.function}.main").app(environment)
+def _application(service: Service, environment: Mapping[str, str]) -> WebApp:
+    application: WebApp = importlib.import_module(f"functions.{service.function}.main").app(environment)
     return application

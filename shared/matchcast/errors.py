@@ -10,6 +10,7 @@ MatchcastError
 ├── NotFound              the thing asked for does not exist (yet)
 │   └── TaskExpired       how this task ended is no longer told
 ├── Conflict              what is asked for was done already
+├── TooManyRequests       this key has asked for more than it may, for now
 ├── TaskEnded             the task has its final state, or is unknown: its work must not be done
 ├── GateFailed            a validation or promotion gate said no
 └── Unavailable           something we depend on is missing or broken; trying again may help
@@ -70,6 +71,14 @@ class TaskExpired(NotFound):
 
 class Conflict(MatchcastError):
     """What is asked for was done already, or cannot be done as things stand."""
+
+
+class TooManyRequests(MatchcastError):
+    """The key has asked for more than it may; `retry_after` says in how many seconds it may again."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TaskEnded(MatchcastError):

@@ -1,6 +1,7 @@
 """Objects from outside (bodies, queries, events, the environment), read field by field so that every fault is told."""
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -19,6 +20,8 @@ Instant = Annotated[dt.datetime, Meta(tz=True)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 MatchId = Annotated[int, Meta(ge=0, lt=2**53)]
 _SHOWN: Final = 40
+_QUOTED: Final = re.compile(r"`([\w |]+)`")
+_JSON_NAMES: Final = {"int": "integer", "str": "string", "float": "number", "bool": "boolean"}
 
 
 class Checked(NamedTuple):
@@ -155,8 +158,12 @@ def _fault(name: str, message: str, kind: Any) -> Fault:
     if said.startswith("Object contains unknown field"):
         return Fault(f"{field}.{said.split('`')[1]}", "is no field of this; leave it out")
     if said.startswith("Expected"):
-        return Fault(field, f"{_lower(said).replace('`', '')}; correct it")
+        return Fault(field, f"{_lower(_QUOTED.sub(_in_json, said))}; correct it")
     return Fault(field, f"{_lower(said)}; correct it")
+
+
+def _in_json(quoted: re.Match[str]) -> str:
+    return " or ".join(_JSON_NAMES.get(name, name) for name in quoted[1].split(" | "))
 
 
 def _lower(message: str) -> str:

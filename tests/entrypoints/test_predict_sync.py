@@ -150,20 +150,20 @@ def test_the_model_in_use_is_described(furnished: House) -> None:
         (PAIRING | {"kickoff_at": "2025-02-30"}, 422, "kickoff_at", "is no date that exists"),
         (PAIRING | {"kickoff_at": "soon"}, 422, "kickoff_at", "is no date that exists"),
         (PAIRING | {"kickoff_at": "2025-03-09T15:00:00"}, 422, "kickoff_at", "end it with Z"),
-        (PAIRING | {"kickoff_at": 5}, 422, "kickoff_at", "as text"),
+        (PAIRING | {"kickoff_at": 5}, 422, "kickoff_at", "expected string"),
         (PAIRING | {"kickoff_at": "0001-01-01T00:00:00+14:00"}, 422, "kickoff_at", "between 1870 and 2200"),
         (PAIRING | {"kickoff_at": "2025-02-01"}, 422, "kickoff_at", "before kick-off"),
         (PAIRING | {"kickoff_at": "2027-01-01"}, 422, "kickoff_at", "366 days"),
         (PAIRING | {"away_team": "northgate utd"}, 422, "away_team", "two different clubs"),
         (PAIRING | {"season": 1999}, 422, "season", "2024 or 2025"),
         (PAIRING | {"home_elo": 1500}, 422, "home_elo", "leave it out"),
-        (PAIRING | {"home_team": " "}, 422, "home_team", "at least 1 character"),
-        (PAIRING | {"home_team": "x" * 201}, 422, "home_team", "at most 200"),
+        (PAIRING | {"home_team": " "}, 422, "home_team", "is blank"),
+        (PAIRING | {"home_team": "x" * 201}, 422, "home_team", "<= 200"),
         ({k: v for k, v in PAIRING.items() if k != "kickoff_at"}, 422, "body", "add kickoff_at"),
         ({"match_id": 1}, 404, None, "GET /predict/ lists"),
         ({"match_id": "1"}, 422, "match_id", "integer"),
-        ({"match_id": 2**60}, 422, "match_id", "less than"),
-        ({"match_id": 1, "home_team": "Gate"}, 422, "body", "leave out home_team"),
+        ({"match_id": 2**60}, 422, "match_id", "<= 9007199254740991"),
+        ({"match_id": 1, "home_team": "Gate"}, 422, "match_id", "leave out home_team"),
         ([], 422, "body", "is no JSON object"),
         ({}, 422, "body", "give match_id, or home_team"),
     ],
@@ -177,9 +177,12 @@ def test_bad_input_names_field_and_remedy(
 def test_what_is_no_json_is_said_to_be_none(predict_sync: httpx.Client) -> None:
     headers = {"Content-Type": "application/json"}
     assert_problem(predict_sync.post("/predict/", content=b"{", headers=headers), 422, "body", "is not JSON")
-    assert_problem(predict_sync.post("/predict/", content=b"\xff", headers=headers), 400)
+    assert_problem(predict_sync.post("/predict/", content=b"\xff", headers=headers), 422, "body", "is not JSON")
     assert_problem(predict_sync.post("/predict/"), 422, "body", "is missing")
-    assert_problem(predict_sync.post("/predict/", content=b"{}"), 422, "body", "with Content-Type: application/json")
+    deep = b'{"a":' * 20_000
+    assert_problem(predict_sync.post("/predict/", content=deep, headers=headers), 422, "body", "JSON")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert_problem(predict_sync.post("/predict/", content=b"{}", headers=form), 415, None, "as application/json")
 
 
 def test_an_oversized_body_is_refused_declared_or_not(predict_sync: httpx.Client) -> None:
@@ -234,17 +237,3 @@ def test_metrics_count_by_route_and_tell_the_model(furnished: House) -> None:
         "model_registered_at_seconds 1.7408196e+09",
     ):
         assert line in text
-
-
-def test_openapi_describes_the_problems(predict_sync: httpx.Client) -> None:
-    document = predict_sync.get("/openapi.json").json()
-    assert document["openapi"].startswith("3.1")
-    responses = document["paths"]["/predict/"]["post"]["responses"]
-    assert "application/problem+json" in responses["4XX"]["content"]
-    assert document["paths"]["/predict/"]["post"]["security"] == [{"APIKeyHeader": []}]
-
-
-def test_openapi_says_how_a_run_is_found_in_mlflow(predict_sync: httpx.Client) -> None:
-    schemas = predict_sync.get("/openapi.json").json()["components"]["schemas"]
-    for reply in ("ModelReply", "PredictionReply"):
-        assert "tagged `bundle.run_id`" in schemas[reply]["properties"]["run_id"]["description"]

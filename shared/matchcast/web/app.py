@@ -1,4 +1,4 @@
-"""The FastAPI application that every function starts from."""
+"""The application that every function starts from."""
 
 import gc
 import logging
@@ -11,21 +11,30 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.routing import APIRoute
+import msgspec
+from anyio import to_thread
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matchcast.errors import MatchcastError
 from matchcast.telemetry import CONTENT_TYPE, Telemetry
-from matchcast.web.problems import RESPONSES, answer_with_problems, problem
+from matchcast.web.answers import Answer
+from matchcast.web.idempotency import Idempotency
+from matchcast.web.keys import KeyGuard, RateLimit
+from matchcast.web.operations import Call, Endpoint, Operation, Run
+from matchcast.web.problems import answer_with_problems, problem
 
 LARGEST_BODY: Final = 256 * 1024
 KEEP_ALIVE: Final = 95
 """Seconds; above the 90 that Knative's queue-proxy keeps idle connections, or it meets closed ones."""
 DRAIN: Final = 30
 """Seconds that SIGTERM gives requests in flight."""
+VERSIONS: Final[dict[str, "Deprecation | None"]] = {"/v1": None}
+"""Prefixes of the paths, and whether they will go; without a prefix, the paths are those of the newest version."""
 
 _ALLOCATIONS: Final = 10_000
 """Between collections of garbage: requests leave few cycles, and Python's 700 looks for them several times in each."""
@@ -39,57 +48,134 @@ Checks = Mapping[str, Callable[[], object]]
 """What must be there for a function to answer: a name, and what raises a MatchcastError while it is missing."""
 
 
-def create_web_app(
-    name: str,
-    *,
-    checks: Checks | None = None,
-    telemetry: Telemetry | None = None,
-    exposition: Callable[[], bytes] | None = None,
-) -> FastAPI:
-    """An application with health, metrics, request ids, problem answers and a limit on bodies.
+class Deprecation(msgspec.Struct, frozen=True):
+    """That a version goes: from when it is deprecated (RFC 9745, `@` and seconds since 1970), and when it ends (RFC 8594)."""
 
-    Every route answers with and without a trailing slash. The checks run once at the start, so that the first request
-    finds everything open, and at every readiness probe.
+    since: str
+    sunset: str
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return [(b"deprecation", self.since.encode()), (b"sunset", self.sunset.encode())]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How a function is."""
+
+    status: str
+    function: str
+
+
+class WebApp(Starlette):
+    """An application with health, metrics, the document, request ids, problem answers and a limit on bodies.
+
+    Every route answers with and without a trailing slash, and below the prefix of each version. The checks run once at
+    the start, so that the first request finds everything open, and at every readiness probe.
 
     Args:
+        checks: what readiness needs.
         exposition: what /metrics shows; by default what `telemetry` has.
+        guard: knows the API keys; needed by operations with scopes.
+        limit: how often a key may ask.
+        idempotency: keeps answers by Idempotency-Key.
     """
-    needs = checks or {}
-    measured = telemetry or Telemetry()
-    shown = exposition or measured.exposition
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        checks: Checks | None = None,
+        telemetry: Telemetry | None = None,
+        exposition: Callable[[], bytes] | None = None,
+        guard: KeyGuard | None = None,
+        limit: RateLimit | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> None:
+        super().__init__(lifespan=self._life)
+        self.name: Final = name
+        self.checks: Final = checks or {}
+        self.telemetry: Final = telemetry or Telemetry()
+        self.operations: Final[list[Operation]] = []
+        self.event_paths: Final[set[str]] = set()
+        """Paths that limit bodies by themselves."""
+        self.at_end: Final[list[Callable[[], object]]] = []
+        """Called when the last request is answered."""
+        self._guard = guard
+        self._limit = limit
+        self._idempotency = idempotency
+        answer_with_problems(self)
+        self.add_middleware(Observed, telemetry=self.telemetry, unlimited=self.event_paths)
+        self._add_health(exposition or self.telemetry.exposition)
+        self._add_documents()
+
+    def get(self, path: str, *, tag: str, **options: Any) -> Callable[[Run], Run]:
+        """Declare a read; options are the fields of `Operation`."""
+        return self._declare("GET", path, tag, options)
+
+    def post(self, path: str, *, tag: str, **options: Any) -> Callable[[Run], Run]:
+        """Declare a POST; options are the fields of `Operation`."""
+        return self._declare("POST", path, tag, options)
+
+    def add_event_path(self, path: str, take: Callable[[Request], Any]) -> None:
+        """A POST that is not in the document and limits its body by itself."""
+        self.event_paths.update((path, f"{path.rstrip('/')}/"))
+        self.router.routes.append(EitherSlash(path, take, methods=["POST"]))
+
+    def _declare(self, method: str, path: str, tag: str, options: Mapping[str, Any]) -> Callable[[Run], Run]:
+        def declared(run: Run) -> Run:
+            operation = Operation(method=method, path=path, run=run, tag=tag, **options)
+            self.operations.append(operation)
+            endpoint = Endpoint(operation, self._guard, self._limit, self._idempotency)
+            self.router.routes.append(EitherSlash(path, endpoint, methods=[method]))
+            return run
+
+        return declared
+
+    def _add_health(self, shown: Callable[[], bytes]) -> None:
+        name, needs = self.name, self.checks
+
+        @self.get("/livez", tag="health", gives=Health)
+        async def livez(call: Call[None, None]) -> Health:
+            """Whether the process runs."""
+            return Health("alive", name)
+
+        def readyz(call: Call[None, None]) -> Health | Response:
+            """Whether requests can be answered; names what is missing."""
+            return readiness(call.request.scope, name, needs)
+
+        def healthcheck(call: Call[None, None]) -> Health | Response:
+            """Whether requests can be answered; names what is missing."""
+            return readiness(call.request.scope, name, needs)
+
+        self.get("/readyz", tag="health", gives=Health)(readyz)
+        self.get("/healthcheck/", tag="health", gives=Health)(healthcheck)
+
+        @self.get("/metrics", tag="health", media_type=CONTENT_TYPE)
+        def metrics(call: Call[None, None]) -> Response:
+            """Metrics in Prometheus's text format."""
+            return Response(shown(), media_type=CONTENT_TYPE)
+
+    def _add_documents(self) -> None:
+        @self.get("/openapi.json", tag="documents", hidden=True)
+        def openapi(call: Call[None, None]) -> Answer:
+            from matchcast.web.openapi import published_document
+
+            return Answer(published_document())
+
+        @self.get("/docs", tag="documents", hidden=True, media_type="text/html; charset=utf-8")
+        def docs(call: Call[None, None]) -> Answer:
+            from matchcast.web.openapi import document_page
+
+            return Answer(document_page())
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for what, reason in (await run_in_threadpool(missing, needs)).items():
+    async def _life(self, _: Any) -> AsyncIterator[None]:
+        for what, reason in (await to_thread.run_sync(missing, self.checks)).items():
             _LOG.warning("started without %s: %s", what, reason)
-        yield
-
-    app = FastAPI(title=f"Matchcast {name}", version=_version(), responses=RESPONSES, lifespan=lifespan)
-    app.router.route_class = EitherSlash
-    app.state.telemetry = measured
-    app.state.checks = needs
-    app.state.event_paths = set()
-    answer_with_problems(app)
-    app.add_middleware(Observed, telemetry=measured, unlimited=app.state.event_paths)
-
-    @app.get("/livez", tags=["health"])
-    async def livez() -> dict[str, str]:
-        """Whether the process runs."""
-        return {"status": "alive", "function": name}
-
-    def readyz(request: Request) -> Response:
-        """Whether requests can be answered; names what is missing."""
-        return readiness(request.scope, name, needs)
-
-    app.add_api_route("/readyz", readyz, tags=["health"], response_model=dict[str, str])
-    app.add_api_route("/healthcheck/", readyz, tags=["health"], name="healthcheck", response_model=dict[str, str])
-
-    @app.get("/metrics", tags=["health"], response_class=Response)
-    def metrics() -> Response:
-        """Metrics in Prometheus's text format."""
-        return Response(shown(), media_type=CONTENT_TYPE)
-
-    return app
+        try:
+            yield
+        finally:
+            for end in self.at_end:
+                await to_thread.run_sync(end)
 
 
 def missing(checks: Checks) -> dict[str, str]:
@@ -103,26 +189,32 @@ def missing(checks: Checks) -> dict[str, str]:
     return found
 
 
-def readiness(scope: Scope, name: str, checks: Checks) -> Response:
+def readiness(scope: Scope, name: str, checks: Checks) -> Health | Response:
     """200, or 503 with what is missing."""
     lacking = missing(checks)
     if lacking:
         errors = [{"field": what, "detail": f"{what}: {reason}"} for what, reason in lacking.items()]
         detail = "; ".join(error["detail"] for error in errors)
         return problem(scope, 503, detail, type_="not-ready", headers={"Retry-After": "1"}, errors=errors)
-    return Response(f'{{"status":"ready","function":"{name}"}}', media_type="application/json")
+    return Health("ready", name)
 
 
-class EitherSlash(APIRoute):
+class EitherSlash(Route):
     """A route that answers with and without a trailing slash, without a redirect."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$").removesuffix("/") + "/?$")
+        if self.methods is not None:
+            self.methods.discard("HEAD")
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, "route": self}
 
 
 class Observed:
-    """Middleware: request id, limit on the body, metrics, a log line, and a 500 without a stack for the unexpected.
+    """Middleware: request id, version, limit on the body, metrics, a log line, and a 500 without a stack for the unexpected.
 
     Args:
         unlimited: paths that limit the body by themselves.
@@ -141,13 +233,19 @@ class Observed:
         given = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"x-request-id"), "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        marks = [(b"x-request-id", request_id.encode())]
+        version = next((prefix for prefix in VERSIONS if scope["path"].startswith(f"{prefix}/")), None)
+        if version is not None:
+            scope["root_path"] = version
+            going = VERSIONS[version]
+            marks += going.headers() if going is not None else []
         status = 0
 
         async def send_marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message.get("headers", []), *marks]
             await send(message)
 
         try:
@@ -167,10 +265,11 @@ class Observed:
             self._note(scope, status, time.perf_counter() - begun, request_id)
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        self._telemetry.requests.labels(scope["method"], route, status).inc()
-        self._telemetry.request_seconds.labels(scope["method"], route).observe(seconds)
-        level = logging.DEBUG if route in _QUIET else logging.INFO
+        route = scope.get("route")
+        path = route.path if isinstance(route, Route) else "unmatched"
+        self._telemetry.requests.labels(scope["method"], path, status).inc()
+        self._telemetry.request_seconds.labels(scope["method"], path).observe(seconds)
+        level = logging.DEBUG if path in _QUIET else logging.INFO
         if _LOG.isEnabledFor(level):
             about = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}
             _LOG.log(level, "request", extra={**about, "milliseconds": round(seconds * 1000, 3)})
@@ -229,12 +328,3 @@ def _limited(receive: Receive) -> Receive:
         return message
 
     return limited
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("matchcast")
-    except PackageNotFoundError:
-        return "unknown"

@@ -14,12 +14,16 @@ from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.errors import BadInput, Unavailable
 from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
+from matchcast.ports.cache import Policy, Shared
 from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
 from matchcast.ports.feeds import Captures
+from matchcast.ports.idempotency import IdempotentAnswers
 from matchcast.ports.renewal import RenewedLedger, Turns
 from matchcast.ports.scores import DriftReports, Prices, Settlements
 from matchcast.settings import Settings
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
+from matchcast.web.idempotency import Idempotency
+from matchcast.web.keys import KeyGuard, RateLimit
 
 if TYPE_CHECKING:
     from matchcast.adapters.database.engine import Database
@@ -63,6 +67,42 @@ class Connections:
             SNAPSHOT_KEY,
             lambda: load_snapshot(self.objects, lambda key, sha: open_snapshot(self.objects.file(key, sha), code_hash)),
         )
+
+    @cached_property
+    def guard(self) -> KeyGuard:
+        """Who may ask."""
+        return KeyGuard(self.keys)
+
+    @cached_property
+    def limit(self) -> RateLimit | None:
+        """How often each key may."""
+        settings = self._settings
+        if settings.rate_quota == 0:
+            return None
+        policy = Policy(settings.rate_quota, settings.rate_seconds)
+        return RateLimit(lambda: self.shared, policy, at_once=settings.cache_url is None)
+
+    @cached_property
+    def idempotency(self) -> Idempotency:
+        """What was answered before."""
+        return Idempotency(self.idempotent_answers, self._settings.request_seconds)
+
+    def idempotent_answers(self) -> IdempotentAnswers:
+        from matchcast.adapters.database.idempotent import SqlIdempotentAnswers
+
+        return SqlIdempotentAnswers(self._database)
+
+    @cached_property
+    def shared(self) -> Shared:
+        """What instances share besides the database: Redis, or this process's memory."""
+        url = self._settings.cache_url
+        if url is None:
+            from matchcast.adapters.cache_memory import MemoryCache
+
+            return MemoryCache()
+        from matchcast.adapters.cache_redis import RedisCache
+
+        return RedisCache(url)
 
     def ledger(self) -> Ledger:
         from matchcast.adapters.database.ledger import SqlLedger

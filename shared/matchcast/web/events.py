@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from anyio import fail_after, to_thread
-from fastapi import FastAPI, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from matchcast.adapters.claims import completed, lightened
 from matchcast.adapters.clock import Timer
@@ -20,6 +21,7 @@ from matchcast.errors import BadInput, MatchcastError, TaskEnded, TimedOut, Unav
 from matchcast.events import EventRejected, first_event, next_event
 from matchcast.ports import Clock, ObjectStore
 from matchcast.ports.events import Deadline
+from matchcast.web.app import WebApp
 from matchcast.web.problems import problem_data, problem_of
 
 LARGEST_EVENT: Final = 1024 * 1024
@@ -37,7 +39,7 @@ Raises a BadInput or other lasting error for what can never be handled, and Unav
 
 
 def take_events(
-    app: FastAPI,
+    app: WebApp,
     handlers: Mapping[str, Handler],
     *,
     service: str,
@@ -56,7 +58,6 @@ def take_events(
         whole: the data must be JSON, and is fetched if it was too large to travel, before an event is handled; otherwise
             events are taken as they are, also with data that is no JSON.
     """
-    app.state.event_paths.update((path, f"{path.rstrip('/')}/"))
     limits = seconds if isinstance(seconds, Mapping) else dict.fromkeys(handlers, seconds)
     reading = min(seconds.values()) if isinstance(seconds, Mapping) else seconds
 
@@ -119,7 +120,7 @@ def take_events(
         id_ = named_id(service, EventRejected.type(), digest)
         return first_event(payload, id=id_, service=service, now=now())
 
-    app.add_api_route(path, take, methods=["POST"], include_in_schema=False, response_model=None)
+    app.add_event_path(path, take)
 
 
 def _answer(reply: Event | None) -> Response:

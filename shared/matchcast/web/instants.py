@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from msgspec import Meta
 
 _EXAMPLE: Final = "2025-08-16 or 2025-08-16T14:00:00Z"
 _YEARS: Final = range(1870, 2201)
@@ -57,7 +57,7 @@ def is_day(text: str) -> bool:
     return True
 
 
-_SCHEMA: Final = WithJsonSchema({"type": "string", "format": "date-time", "examples": _EXAMPLE.split(" or ")})
-Instant = Annotated[datetime, BeforeValidator(parse_instant), _SCHEMA]
-End = Annotated[datetime, BeforeValidator(parse_end), _SCHEMA]
-KickoffField = Annotated[Kickoff, PlainValidator(parse_kickoff), _SCHEMA]
+InstantText = Annotated[
+    str, Meta(max_length=40, extra_json_schema={"format": "date-time", "examples": _EXAMPLE.split(" or ")})
+]
+"""A date, or an instant, as text: what it means depends on the field."""

@@ -1,47 +1,47 @@
-"""API keys: who may use what."""
+"""API keys: who may use what, and how often."""
 
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from math import ceil
 from threading import Lock
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Security
-from fastapi.concurrency import run_in_threadpool
-from fastapi.security import APIKeyHeader
+from anyio import to_thread
 
 from matchcast.adapters.clock import utc_now
-from matchcast.errors import MissingScope, Unauthorised, Unavailable
+from matchcast.errors import MissingScope, TooManyRequests, Unauthorised, Unavailable
 from matchcast.ports import ApiKey, ApiKeys
+from matchcast.ports.cache import Buckets, Policy
 
+HEADER: Final = "x-api-key"
 _LOG: Final = logging.getLogger("matchcast.web")
-_HEADER: Final = APIKeyHeader(name="X-API-Key", auto_error=False)
 _KEPT_FOR: Final = timedelta(seconds=5)
 
 
 class KeyGuard:
-    """A dependency that lets requests pass whose X-API-Key is active and has the scope, or one of several.
+    """Lets requests pass whose X-API-Key is active and has the scope, or one of several.
 
     Keys are read anew when those read before are five seconds old; while the database is away, they go on to count
     until they expire. Keys live by the machine's clock, also where the rest of a function lives in the past.
 
     Args:
         keys: opens the store of keys, on first use.
-        scopes: of which a key needs one.
     """
 
-    def __init__(self, keys: Callable[[], ApiKeys], *scopes: str) -> None:
+    def __init__(self, keys: Callable[[], ApiKeys]) -> None:
         self._keys = keys
-        self._scopes = scopes
         self._lock = Lock()
-        self._known: tuple[ApiKey, ...] = ()
+        self._known: Mapping[str, ApiKey] = {}
         self._read_at: datetime | None = None
 
-    async def __call__(self, key: Annotated[str | None, Security(_HEADER)]) -> None:
-        """Refuse the request or let it pass.
+    async def admit(self, key: str | None, scopes: Collection[str]) -> ApiKey:
+        """The key of this text.
 
+        Args:
+            scopes: of which a key needs one.
         Raises:
             Unauthorised: no key, or none that is active.
             MissingScope: the key has none of the scopes.
@@ -51,22 +51,24 @@ class KeyGuard:
             raise Unauthorised("X-API-Key: is missing; send a key, `matchcast keys create NAME` makes one", "X-API-Key")
         now = utc_now()
         if not self._fresh(now):
-            await run_in_threadpool(self._read, now)
+            await to_thread.run_sync(self._read, now)
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-        found: ApiKey | None = None
-        for known in self._known:
-            if hmac.compare_digest(known.sha256, digest):
-                found = known
-        if found is None or (found.expires_at is not None and found.expires_at <= now):
+        found = self._known.get(key_id_of(key))
+        if (
+            found is None
+            or not hmac.compare_digest(found.sha256, digest)
+            or (found.expires_at is not None and found.expires_at <= now)
+        ):
             raise Unauthorised(
                 "X-API-Key: is no active key; check it, or let `matchcast keys create NAME` make one", "X-API-Key"
             )
-        if found.scopes.isdisjoint(self._scopes):
+        if found.scopes.isdisjoint(scopes):
             raise MissingScope(
-                f"X-API-Key: the key lacks the scope {' or '.join(self._scopes)}; let "
-                f"`matchcast keys create NAME --scopes {self._scopes[0]}` make one that has it",
+                f"X-API-Key: the key lacks the scope {' or '.join(scopes)}; let "
+                f"`matchcast keys create NAME --scopes {next(iter(scopes))}` make one that has it",
                 "X-API-Key",
             )
+        return found
 
     def _fresh(self, now: datetime) -> bool:
         return self._read_at is not None and abs(now - self._read_at) < _KEPT_FOR
@@ -76,9 +78,60 @@ class KeyGuard:
             if self._fresh(now):
                 return  # another request has read them meanwhile
             try:
-                self._known = tuple(self._keys().active(now))
+                self._known = {key.key_id: key for key in self._keys().active(now)}
             except Unavailable as error:
                 if self._read_at is None:
                     raise
                 _LOG.warning("going on with the API keys read before: %s", error)
             self._read_at = now
+
+
+def key_id_of(text: str) -> str:
+    """The id in a key's text, `mc_<key_id>_<random>`; empty if there is none."""
+    parts = text.split("_", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
+class RateLimit:
+    """So many requests in so many seconds for each key, in a token bucket.
+
+    Args:
+        buckets: opens the buckets, on first use.
+        at_once: taking from a bucket waits for nobody, so that it needs no thread.
+    """
+
+    def __init__(self, buckets: Callable[[], Buckets], policy: Policy, *, at_once: bool) -> None:
+        self._buckets = buckets
+        self._policy = policy
+        self._at_once = at_once
+        self._told = f'"key";q={policy.quota};w={policy.window_seconds:g}'
+
+    async def take(self, key: ApiKey) -> dict[str, str]:
+        """Count a request.
+
+        Returns:
+            Headers that tell what is left (draft-ietf-httpapi-ratelimit-headers).
+        Raises:
+            TooManyRequests: there is nothing left.
+        """
+        buckets, now = self._buckets(), utc_now()
+        name = f"key:{key.key_id}"
+        if self._at_once:
+            taken = buckets.take(name, self._policy, now)
+        else:
+            taken = await to_thread.run_sync(buckets.take, name, self._policy, now)
+        wait = ceil(taken.reset_seconds)
+        headers = {"RateLimit-Policy": self._told, "RateLimit": f'"key";r={taken.remaining};t={wait}'}
+        if not taken.allowed:
+            raise Limited(headers, self._policy, max(1, wait))
+        return headers
+
+
+class Limited(TooManyRequests):
+    """With the headers that tell so."""
+
+    def __init__(self, headers: Mapping[str, str], policy: Policy, wait: int) -> None:
+        super().__init__(
+            f"X-API-Key: this key may ask {policy.quota} times in {policy.window_seconds:g} s; wait {wait} s", wait
+        )
+        self.headers = headers

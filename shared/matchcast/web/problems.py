@@ -4,11 +4,12 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from matchcast.errors import (
     BadInput,
@@ -18,12 +19,16 @@ from matchcast.errors import (
     NotFound,
     TaskExpired,
     TimedOut,
+    TooManyRequests,
     Unauthorised,
     Unavailable,
     UnknownTeam,
     UnknownTournament,
 )
-from matchcast.events import Problem
+from matchcast.fields import BadFields
+
+if TYPE_CHECKING:
+    from matchcast.events import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 _LOG: Final = logging.getLogger("matchcast.web")
@@ -45,6 +50,7 @@ STATUSES: Final[tuple[tuple[type[MatchcastError], Status], ...]] = (
     (TaskExpired, Status(410, "task-expired")),
     (NotFound, Status(404, "not-found")),
     (Conflict, Status(409, "conflict")),
+    (TooManyRequests, Status(429, "too-many-requests")),
     (MissingScope, Status(403, "missing-scope")),
     (Unauthorised, Status(401, "unauthorised", {"WWW-Authenticate": "ApiKey"})),
     (BadInput, Status(422, "bad-input")),
@@ -52,40 +58,6 @@ STATUSES: Final[tuple[tuple[type[MatchcastError], Status], ...]] = (
     (Unavailable, Status(503, "unavailable", {"Retry-After": "5"})),
     (MatchcastError, Status(500, "internal")),
 )
-
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    kind: {
-        "description": "What went wrong",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {
-                    "title": "Problem",
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "instance", "request_id"],
-                    "properties": {
-                        "type": {"type": "string", "format": "uri"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "instance": {"type": "string"},
-                        "request_id": {"type": "string"},
-                        "suggestions": {"type": "array", "items": {"type": "string"}},
-                        "errors": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["field", "detail"],
-                                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
-                            },
-                        },
-                    },
-                }
-            }
-        },
-    }
-    for kind in ("4XX", "5XX")
-}
-"""For the OpenAPI document of every route."""
 
 
 def problem(
@@ -121,27 +93,36 @@ def problem(
     return Response(json.dumps(body, ensure_ascii=False).encode(), status, dict(headers), MEDIA_TYPE)
 
 
+def status_of_error(error: MatchcastError) -> Status:
+    """How one of our errors is answered."""
+    return next(status for kind, status in STATUSES if isinstance(error, kind))
+
+
 def problem_of(scope: Mapping[str, Any], error: MatchcastError) -> Response:
     """The answer to one of our errors."""
-    status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    field = error.field if isinstance(error, BadInput) else None
+    status = status_of_error(error)
     if status.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _LOG.error("an error without a status of its own", exc_info=error)
         return problem(scope, status.status, "something went wrong on our side", type_=status.type)
+    headers = status.headers
+    if isinstance(error, TooManyRequests):
+        headers = {"Retry-After": str(error.retry_after)}
     return problem(
         scope,
         status.status,
         str(error),
         type_=status.type,
-        headers=status.headers,
-        errors=[{"field": field, "detail": str(error)}] if field else (),
+        headers=headers,
+        errors=_errors(error),
         suggestions=error.suggestions if isinstance(error, UnknownTeam) else (),
     )
 
 
-def problem_data(error: MatchcastError) -> Problem:
+def problem_data(error: MatchcastError) -> "Problem":
     """One of our errors as events and tasks tell it."""
-    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    from matchcast.events import Problem
+
+    status = status_of_error(error)
     return Problem(
         type=f"urn:matchcast:problem:{status.type}",
         title=HTTPStatus(status.status).phrase,
@@ -151,11 +132,18 @@ def problem_data(error: MatchcastError) -> Problem:
     )
 
 
-def answer_with_problems(app: FastAPI) -> None:
+def answer_with_problems(app: Starlette) -> None:
     """Let an application answer our errors and the framework's with problems."""
     app.add_exception_handler(MatchcastError, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
+
+
+def _errors(error: MatchcastError) -> list[dict[str, str]]:
+    if isinstance(error, BadFields):
+        return [{"field": fault.field, "detail": f"{fault.field}: {fault.detail}"} for fault in error.faults]
+    if isinstance(error, BadInput) and error.field:
+        return [{"field": error.field, "detail": str(error)}]
+    return []
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
@@ -171,33 +159,3 @@ async def _on_http(request: Request, error: Exception) -> Response:
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.method} is not allowed at {request.url.path}; /docs lists the routes"
     return problem(request.scope, error.status_code, detail, headers=error.headers or _NO_HEADERS)
-
-
-async def _on_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    errors = [_fault(fault) for fault in error.errors()]
-    detail = "; ".join(fault["detail"] for fault in errors)
-    return problem(request.scope, 422, detail, type_="bad-input", errors=errors)
-
-
-def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
-    where = [str(part) for part in fault["loc"][1:]]
-    field = ".".join(where) or str(fault["loc"][0])
-    kind = fault["type"]
-    if kind == "json_invalid":
-        reason = f"is not JSON ({fault['ctx']['error']} at character {fault['loc'][-1]}); send a JSON object"
-        field = "body"
-    elif kind == "model_attributes_type":
-        reason = "is no JSON object; send one, with Content-Type: application/json"
-    elif kind == "missing":
-        reason = "is missing; add it"
-    elif kind == "extra_forbidden":
-        reason = "is no field of this request; leave it out"
-    else:
-        message = str(fault["msg"])
-        reason = message.removeprefix("Value error, ") if kind == "value_error" else f"{_lower(message)}; correct it"
-    return {"field": field, "detail": reason if reason.startswith(f"{field}: ") else f"{field}: {reason}"}
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]

@@ -5,17 +5,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from msgspec import Meta
 
 from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities, Reference
 from matchcast.domain.match import MatchStatus, Outcome
+from matchcast.fields import Instant, Share
 from matchcast.ports import MatchRecord, StateSnapshot
 from matchcast.ports.events import Task, TaskState
 
 if TYPE_CHECKING:
     from matchcast.model.explain import Explanation
     from matchcast.model.interval import Interval
+    from matchcast.web.operations import Call
 
 T = TypeVar("T")
 Predicted = Literal["home", "draw", "away"]
@@ -30,30 +32,27 @@ _STATUS_NAMES: Final[Mapping[MatchStatus, StatusName]] = {
     MatchStatus.CANCELLED: "cancelled",
     MatchStatus.UNKNOWN: "unknown",
 }
-Share = Annotated[float, Field(ge=0, le=1)]
-Price = Annotated[float, Field(ge=1)]
+Price = Annotated[float, Meta(ge=1)]
 RunId = Annotated[
     str,
-    Field(
+    Meta(
         description="name of the model's training run; in MLflow, the run of this name, tagged `bundle.run_id` with it"
     ),
 ]
 
 
-class Reply(BaseModel):
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all answers."""
 
-    model_config = ConfigDict(frozen=True)
 
-
-class Club(Reply):
+class Club(Reply, frozen=True, kw_only=True):
     """A club by canonical id and usual name."""
 
     id: str
     name: str
 
 
-class FixtureReply(Reply):
+class FixtureReply(Reply, frozen=True, kw_only=True):
     """A match to come.
 
     `match_id` is null for a pairing that is in no fixture list; `kickoff_at` is midnight UTC where only the day is known.
@@ -62,13 +61,13 @@ class FixtureReply(Reply):
     match_id: int | None
     tournament: str
     season: int | None
-    kickoff_at: datetime
+    kickoff_at: Instant
     kickoff_known: bool
     home_team: Club
     away_team: Club
 
 
-class ProbabilitiesReply(Reply):
+class ProbabilitiesReply(Reply, frozen=True, kw_only=True):
     """They sum to 1."""
 
     home: Share
@@ -76,7 +75,7 @@ class ProbabilitiesReply(Reply):
     away: Share
 
 
-class FairOddsReply(Reply):
+class FairOddsReply(Reply, frozen=True, kw_only=True):
     """Decimal prices at which bets neither gain nor lose on average if the forecast is right: 1 / probability."""
 
     home: Price
@@ -84,19 +83,19 @@ class FairOddsReply(Reply):
     away: Price
 
 
-class CoverageReply(Reply):
+class CoverageReply(Reply, frozen=True, kw_only=True):
     """How much a forecast knows: the share of its features that have a value, and the finished matches known of each club.
 
     `little_history` warns that a club is as good as new, or that half of the features are unknown.
     """
 
     features_known: Share
-    home_matches: Annotated[int, Field(ge=0)]
-    away_matches: Annotated[int, Field(ge=0)]
+    home_matches: Annotated[int, Meta(ge=0)]
+    away_matches: Annotated[int, Meta(ge=0)]
     little_history: bool
 
 
-class LogOddsReply(Reply):
+class LogOddsReply(Reply, frozen=True, kw_only=True):
     """Natural logarithms, centred: they sum to 0."""
 
     home: float
@@ -104,13 +103,13 @@ class LogOddsReply(Reply):
     away: float
 
 
-class EffectReply(LogOddsReply):
+class EffectReply(LogOddsReply, frozen=True, kw_only=True):
     """What a family of features did to each outcome."""
 
     family: str
 
 
-class ExplanationReply(Reply):
+class ExplanationReply(Reply, frozen=True, kw_only=True):
     """A forecast taken apart: `base` plus all families is the centred logarithm of its probabilities.
 
     `base` is the forecast that knows nothing of the match; families with the largest effects come first.
@@ -121,7 +120,7 @@ class ExplanationReply(Reply):
     method: str
 
 
-class IntervalReply(Reply):
+class IntervalReply(Reply, frozen=True, kw_only=True):
     """Lowest and highest of each probability.
 
     `level` is the share of references that was to fall inside, `coverage` the share that did on matches kept for it.
@@ -135,15 +134,15 @@ class IntervalReply(Reply):
     coverage: Share
 
 
-class SnapshotReply(Reply):
+class SnapshotReply(Reply, frozen=True, kw_only=True):
     """The feature state that was read, and how old it is."""
 
     hash: str
-    as_of: datetime
+    as_of: Instant
     age_seconds: float
 
 
-class ForecastReply(Reply):
+class ForecastReply(Reply, frozen=True, kw_only=True):
     """A forecast with all that is needed to make it again."""
 
     fixture: FixtureReply
@@ -151,14 +150,14 @@ class ForecastReply(Reply):
     predicted: Predicted
     model_version: str
     run_id: RunId
-    as_of: datetime
+    as_of: Instant
     snapshot: SnapshotReply
     code_revision: str
     cause: Cause
     coverage: CoverageReply
 
 
-class PredictionReply(ForecastReply):
+class PredictionReply(ForecastReply, frozen=True, kw_only=True):
     """A forecast made on request; while the ledger is behind, it has no id.
 
     `fair_odds`, `explanation` and `interval` are null unless asked for, `interval` also where the model has none.
@@ -171,7 +170,7 @@ class PredictionReply(ForecastReply):
     interval: IntervalReply | None
 
 
-class TaskReply(Reply):
+class TaskReply(Reply, frozen=True, kw_only=True):
     """How a task stands.
 
     `result` is null but for `success`, `problem` (RFC 9457) but for `failure`. A prediction's result is what POST /predict/
@@ -181,20 +180,20 @@ class TaskReply(Reply):
     task_id: str
     kind: str
     status: TaskState
-    submitted_at: datetime
-    updated_at: datetime
-    expires_at: datetime
+    submitted_at: Instant
+    updated_at: Instant
+    expires_at: Instant
     result: dict[str, Any] | None
     problem: dict[str, Any] | None
 
 
-class MatchReply(Reply):
+class MatchReply(Reply, frozen=True, kw_only=True):
     """A stored match; goals after 90 minutes."""
 
     match_id: int
     tournament: str
     season: int
-    kickoff_at: datetime
+    kickoff_at: Instant
     kickoff_known: bool
     home_team: Club
     away_team: Club
@@ -203,7 +202,7 @@ class MatchReply(Reply):
     away_goals: int | None
 
 
-class PageReply(Reply, Generic[T]):
+class PageReply(Reply, Generic[T], frozen=True, kw_only=True):
     """Some items; `next` is the path to those after them, null at the end."""
 
     items: Sequence[T]
@@ -259,7 +258,7 @@ def prediction_reply(
         forecast_id: in the ledger; None while it is behind.
     """
     return PredictionReply(
-        **dict(shown),
+        **{name: getattr(shown, name) for name in ForecastReply.__struct_fields__},
         forecast_id=forecast_id,
         ledger="behind" if forecast_id is None else "written",
         fair_odds=fair_odds,
@@ -337,9 +336,9 @@ def status_of(name: StatusName | None) -> MatchStatus | None:
     return None if name is None else MatchStatus[name.upper()]
 
 
-def next_path(request: Request, cursor: str | None) -> str | None:
+def next_path(call: "Call[Any, Any]", cursor: str | None) -> str | None:
     """The path and query of the page after this one."""
     if cursor is None:
         return None
-    query = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
-    return f"{request.url.path}?{urlencode([*query, ('cursor', cursor)])}"
+    query = [(key, value) for key, value in call.request.query_params.multi_items() if key != "cursor"]
+    return f"{call.request.url.path}?{urlencode([*query, ('cursor', cursor)])}"

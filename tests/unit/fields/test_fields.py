@@ -63,7 +63,7 @@ def test_every_fault_is_told_with_its_remedy() -> None:
         "number": "is missing; add it",
         "kind": "invalid enum value 'three'; give one of one, two",
         "at": "expected datetime with a timezone component; correct it",
-        "parts[0].name": "expected str of length >= 1; correct it",
+        "parts[0].name": "expected string of length >= 1; correct it",
         "odd": "is no field of this; leave it out",
     }
 

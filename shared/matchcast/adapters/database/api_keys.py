@@ -10,7 +10,7 @@ from sqlalchemy import Row, insert, or_, select, update
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import api_keys
-from matchcast.errors import NotFound
+from matchcast.errors import Conflict, NotFound
 from matchcast.ports import ApiKey
 
 
@@ -49,6 +49,25 @@ class SqlApiKeys:
         with self._database.writing() as connection:
             connection.execute(insert(api_keys), key._asdict() | {"scopes": sorted(scopes)})
         return NewKey(shown, key)
+
+    def rotate(self, key_id: str, now: datetime, ends_at: datetime) -> NewKey:
+        """Make a key with the name, scopes and expiry of an active one, which ends at `ends_at` or before.
+
+        Raises:
+            NotFound: there is no such key.
+            Conflict: it is revoked or expired.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.key_id == key_id)).one_or_none()
+            if row is None:
+                raise NotFound(f"key_id: there is no key {key_id!r}; `matchcast keys list` shows them")
+            old = _api_key(row)
+            if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+                raise Conflict(f"key_id: key {key_id} has ended; `matchcast keys create` makes another")
+            made = self.create(old.name, old.scopes, now, old.expires_at)
+            ends = ends_at if old.expires_at is None else min(ends_at, old.expires_at)
+            connection.execute(update(api_keys).where(api_keys.c.key_id == key_id).values(expires_at=ends))
+        return made
 
     def revoke(self, key_id: str, now: datetime) -> ApiKey:
         """Revoke a key for good; the instant of the first revocation stays.

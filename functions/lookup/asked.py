@@ -1,0 +1,64 @@
+"""What lists can be narrowed by, and what single answers are asked for by."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from matchcast.errors import BadInput
+from matchcast.fields import MatchId
+from matchcast.ports import MatchFilter, StateSnapshot
+from matchcast.usecases.lookup import LONGEST_PAGE, resolve_filter
+from matchcast.web.instants import InstantText, parse_end, parse_instant
+from matchcast.web.replies import StatusName, status_of
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Cursor = Annotated[str, Meta(max_length=200, description="`next` of the page before holds it")]
+Limit = Annotated[int, Meta(ge=1, le=LONGEST_PAGE)]
+
+
+class AskedForecast(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One forecast."""
+
+    match_id: MatchId
+    model: Annotated[Name, Meta(description="`champion` or a version")] = "champion"
+
+
+class AskedTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One task."""
+
+    task_id: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class AskedList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Part of a list."""
+
+    date_from: Annotated[InstantText | None, Meta(description="first day or instant")] = None
+    date_to: Annotated[InstantText | None, Meta(description="last day, or the instant before which")] = None
+    tournament: Annotated[Name | None, Meta(description="id or name")] = None
+    team: Annotated[Name | None, Meta(description="id, or any name beside `tournament`")] = None
+    status: StatusName | None = None
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+    def __post_init__(self) -> None:
+        self._chosen()
+
+    def resolved(self, snapshot: Callable[[], StateSnapshot]) -> MatchFilter:
+        """With canonical ids."""
+        return resolve_filter(self._chosen(), snapshot)
+
+    def _chosen(self) -> MatchFilter:
+        first = _read("date_from", self.date_from, parse_instant)
+        last = _read("date_to", self.date_to, parse_end)
+        return MatchFilter(first, last, self.tournament, self.team, status_of(self.status))
+
+
+def _read(field: str, text: str | None, parse: Callable[[str], datetime]) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise BadInput(f"{field}: {error}", field) from error

@@ -1,0 +1,199 @@
+"""An operation: a method at a path, what it takes and gives, who may use it; carried out the same way for all."""
+
+import hashlib
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from anyio import fail_after, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from matchcast.errors import BadInput, MatchcastError, TimedOut
+from matchcast.fields import BadFields, Fault, read_fields
+from matchcast.ports import ApiKey
+from matchcast.web.answers import Answer, etag_of, is_known, marked
+from matchcast.web.idempotency import KEY, Idempotency
+from matchcast.web.keys import HEADER, KeyGuard, Limited, RateLimit
+from matchcast.web.problems import problem, problem_of
+
+JSON: Final = "application/json"
+_LOG: Final = logging.getLogger("matchcast.web")
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+@dataclass(slots=True)
+class Call(Generic[A, B]):
+    """A request as an operation gets it.
+
+    Attributes:
+        asked: what stands in path and query.
+        body: None where the operation takes none.
+        key: None where the operation is open to all.
+    """
+
+    request: Request
+    asked: A
+    body: B
+    key: ApiKey | None
+
+    def link(self, path: str) -> str:
+        """A path of ours, in the version of the API that the client uses."""
+        return f"{self.request.scope.get('root_path', '')}{path}"
+
+
+Run = Callable[[Call[Any, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A method at a path.
+
+    Attributes:
+        run: gives what is shown, as it is or in an `Answer`; a plain function runs in a thread.
+        asked: names and types of the parameters in path and query.
+        gives: type of the body of a good answer; None for no JSON.
+        scopes: of which a key needs one; none: open to all.
+        seconds: how long it may take.
+        idempotent: whether Idempotency-Key is honoured.
+        hidden: left out of the document.
+        troubles: statuses that the document names besides those that follow from the rest.
+    """
+
+    method: str
+    path: str
+    run: Run
+    tag: str
+    asked: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | None = None
+    gives: Any = None
+    status: int = 200
+    scopes: tuple[str, ...] = ()
+    media_type: str = JSON
+    seconds: float = 30
+    idempotent: bool = False
+    hidden: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    troubles: tuple[int, ...] = ()
+
+    @property
+    def is_read(self) -> bool:
+        return self.method == "GET" and self.tag != "health"
+
+
+class Endpoint:
+    """Carries an operation out: key, limit, parameters, body, answer."""
+
+    def __init__(
+        self, operation: Operation, guard: KeyGuard | None, limit: RateLimit | None, idempotency: Idempotency | None
+    ) -> None:
+        if operation.scopes and guard is None:
+            raise ValueError(f"{operation.method} {operation.path} has scopes, but nothing guards keys")
+        self._operation = operation
+        self._guard = guard
+        self._limit = limit
+        self._idempotency = idempotency if operation.idempotent else None
+        self._waits = inspect.iscoroutinefunction(operation.run)
+        self._read_body = None if operation.body is None else msgspec.json.Decoder(operation.body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request, headers = Request(scope, receive), {}
+        try:
+            key = None
+            if self._guard is not None and self._operation.scopes:
+                key = await self._guard.admit(request.headers.get(HEADER), self._operation.scopes)
+                if self._limit is not None:
+                    headers = await self._limit.take(key)
+            response = await self._answer(request, key)
+        except Limited as error:
+            headers, response = dict(error.headers), problem_of(scope, error)
+        except MatchcastError as error:
+            response = problem_of(scope, error)
+        for name, value in headers.items():
+            response.headers[name] = value
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, key: ApiKey | None) -> Response:
+        operation = self._operation
+        asked = None
+        if operation.asked is not None:
+            asked = read_fields(operation.asked, {**request.query_params, **request.path_params}, texts=True)
+        raw, body = b"", None
+        if self._read_body is not None:
+            refused = _not_json(request)
+            if refused is not None:
+                return refused
+            raw = await request.body()
+            body = read_json(raw, self._read_body)
+        call = Call(request, asked, body, key)
+        given = request.headers.get(KEY)
+        if self._idempotency is None or given is None or key is None:
+            return await self._carried_out(call)
+        return await self._idempotency.once(
+            given, key, operation.path, raw, lambda: self._carried_out(call), request.scope
+        )
+
+    async def _carried_out(self, call: Call[Any, Any]) -> Response:
+        operation = self._operation
+        try:
+            with fail_after(operation.seconds):
+                if self._waits:
+                    made = await operation.run(call)
+                else:
+                    made = await to_thread.run_sync(operation.run, call, abandon_on_cancel=True)
+        except TimeoutError as error:
+            raise TimedOut(f"this took longer than {operation.seconds:g} s; try again, or ask for less") from error
+        return self._response(made, call.request)
+
+    def _response(self, made: Any, request: Request) -> Response:
+        if isinstance(made, Response):
+            return made
+        operation = self._operation
+        answer = made if isinstance(made, Answer) else Answer(made)
+        status, headers = answer.status or operation.status, {**operation.headers, **answer.headers}
+        content = answer.content
+        if content is None:
+            return Response(None, status, headers)
+        raw = content if isinstance(content, bytes) else _ENCODE(content)
+        if operation.is_read and status == 200 and "ETag" not in headers:
+            etag = etag_of(hashlib.sha256(raw).hexdigest())
+            headers |= marked(etag)
+            if is_known(request, etag):
+                return Response(None, 304, headers)
+        return Response(raw, status, headers, operation.media_type)
+
+
+def read_json(raw: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:
+    """A body of the decoder's type.
+
+    Raises:
+        BadFields: it is not; names every field at fault.
+    """
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError:
+        given = msgspec.json.decode(raw)
+    except BadInput as error:
+        raise BadFields((Fault(error.field or "body", str(error)),)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        said = f"is not JSON ({error}); send a JSON object" if raw else "is missing; send a JSON object"
+        raise BadFields((Fault("body", said),)) from error
+    except RecursionError as error:
+        raise BadFields((Fault("body", "is nested too deeply; send a flat JSON object"),)) from error
+    if not isinstance(given, dict):
+        raise BadFields((Fault("body", "is no JSON object; send one"),))
+    return read_fields(decoder.type, given)
+
+
+def _not_json(request: Request) -> Response | None:
+    given = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if given == JSON or given.endswith("+json"):
+        return None
+    return problem(request.scope, 415, f"Content-Type: is {given or 'empty'}; send a JSON object as {JSON}")
