@@ -1,4 +1,4 @@
-"""`matchcast models`, `promote` and `rollback`: which registered model serves."""
+"""`matchcast models`, `promote`, `rollback` and `challenge`: which registered models serve."""
 
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -55,6 +55,18 @@ def rollback() -> None:
 
     before = run(_registry(), objects(), utc_now())
     typer.echo(f"champion again: version {before.number}, bundle {before.bundle}; {_THEN}")
+
+
+def challenge(
+    version: Annotated[str, typer.Argument(help="Number, bundle version or alias (candidate) of a registered model.")],
+) -> None:
+    """Make a registered model the challenger: POST /predict/ answers with it where `model` says so."""
+    from commands.environment import objects
+    from matchcast.adapters.clock import utc_now
+    from pipeline.promotion import challenge as run
+
+    named = run(_registry(), objects(), version, utc_now())
+    typer.echo(f"challenger: version {named.number}, bundle {named.bundle}")
 
 
 def _registry() -> "MlflowRegistry":

@@ -17,7 +17,7 @@ from pipeline.files import read_json, read_parquet, write_json
 from pipeline.match_table import BASELINE_COLUMNS, FORECAST_COLUMNS, feature_rows
 from pipeline.params import read_params
 from pipeline.paths import CONTRACT, GATE, HOLDOUT, HOLDOUT_FORECASTS, PROMOTED, REGISTERED, TRAINING_METRICS
-from pipeline.promotion import HoldoutForecasts, ask_gate, promote, withdrawn_at
+from pipeline.promotion import HoldoutForecasts, ask_gate, challenge, promote, withdrawn_at
 from pipeline.stage import environment, now, run_stage, say
 
 FORECASTS_IN_RUN = "evaluation/" + HOLDOUT_FORECASTS.name
@@ -48,10 +48,11 @@ def main() -> None:
         | {f"gate.{check.name.replace(' ', '_')}": f"{check.passed}: {check.detail}" for check in answer.checks},
     )
     at = now(settings)
+    objects = objects_at(settings.objects_url, settings.s3)
     if answer.passed:
-        champion = promote(registry, objects_at(settings.objects_url, settings.s3), str(candidate.number), at)
+        champion = promote(registry, objects, str(candidate.number), at)
     elif answer.challenges:
-        registry.set_challenger(candidate)
+        challenge(registry, objects, str(candidate.number), at)
     write_json(GATE, answer.to_json())
     serving = champion.bundle if champion else None
     write_json(PROMOTED, {"promoted": answer.passed, "champion": serving, "recorded_at": at.isoformat()})

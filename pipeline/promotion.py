@@ -9,10 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.adapters.registry import MlflowRegistry, Promotion, RegisteredVersion
-from matchcast.errors import NotFound, Unavailable
+from matchcast.errors import Conflict, NotFound, Unavailable
 from matchcast.model.metrics import Outcomes, PairedDifference, Probs, log_loss_each, paired_difference
 from matchcast.ports import ObjectStore
-from matchcast.usecases.champion import champion_pointer, reference_key, set_champion
+from matchcast.usecases.champion import (
+    challenger_pointer,
+    champion_pointer,
+    end_challenge,
+    reference_key,
+    set_challenger,
+    set_champion,
+)
 from pipeline.params import PromotionGate
 
 NOT_WORSE: Final = "not worse than the champion"
@@ -178,6 +185,25 @@ def promote(registry: MlflowRegistry, objects: ObjectStore, name: str, now: date
     return version
 
 
+def challenge(registry: MlflowRegistry, objects: ObjectStore, name: str, now: datetime) -> RegisteredVersion:
+    """Make a registered version the challenger: bundle and pointer in the object store, then the alias.
+
+    Args:
+        name: number, bundle version or alias.
+    Raises:
+        NotFound: no such version. BundleBroken: its bundle does not load; the challenger is the one before.
+        Conflict: it is the champion.
+        Unavailable: MLflow or the store is away.
+    """
+    version = registry.find(name)
+    if pointed_at(objects) == version.bundle:
+        raise Conflict(f"version {version.number} is the champion: name another, `matchcast models` lists them")
+    if _challenging(objects) != version.bundle:
+        set_challenger(objects, registry.bundle_files(version), version.registered_at.isoformat(), _iso(now))
+    registry.set_challenger(version)
+    return registry.find(str(version.number))
+
+
 def withdrawn_at(version: RegisteredVersion) -> str | None:
     """When a version was rolled back; None if it never was, or was promoted again since."""
     rolled_back = version.tags.get(ROLLED_BACK)
@@ -215,6 +241,17 @@ def _point_at(registry: MlflowRegistry, objects: ObjectStore, version: Registere
         objects.put(reference_key(version.bundle), reference)
     if pointed_at(objects) != version.bundle:
         set_champion(objects, registry.bundle_files(version), version.registered_at.isoformat(), _iso(now))
+    if _challenging(objects) == version.bundle:
+        end_challenge(objects)
+
+
+def _challenging(objects: ObjectStore) -> str | None:
+    """Version of the bundle that the challenger's pointer names; None if there is no readable one."""
+    try:
+        pointer = challenger_pointer(objects)
+    except Unavailable:
+        return None
+    return None if pointer is None else pointer.version
 
 
 def _iso(instant: datetime) -> str:

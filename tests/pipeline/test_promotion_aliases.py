@@ -14,10 +14,11 @@ from commands.main import app as commands
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.registry import BUNDLE_FOLDER, BUNDLE_VERSION, CANDIDATE, MlflowRegistry
-from matchcast.errors import NotFound, Unavailable
+from matchcast.errors import Conflict, NotFound, Unavailable
 from matchcast.model.bundle import load_bundle
-from matchcast.usecases.champion import CHAMPION_KEY, load_champion, reference_key
-from pipeline.promotion import pointed_at, promote, rollback, withdrawn_at
+from matchcast.usecases.champion import CHALLENGER_KEY, CHAMPION_KEY, load_champion, reference_key
+from matchcast.usecases.models import load_challenger
+from pipeline.promotion import challenge, pointed_at, promote, rollback, withdrawn_at
 from tests.entrypoints.house import bundle_files
 from tests.services.minio import Minio
 
@@ -47,6 +48,10 @@ class House:
 
     def serving(self) -> int:
         return BUNDLES.index(pointed_at(self.objects) or "") + 1
+
+    def challenging(self) -> int | None:
+        challenger = load_challenger(self.objects).model
+        return None if challenger is None else BUNDLES.index(challenger.bundle.version) + 1
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +116,32 @@ def test_a_version_is_promoted_into_a_bucket(
 
 def test_a_challenger_that_is_promoted_challenges_no_more(house: House) -> None:
     promote(house.registry, house.objects, "1", NOW)
-    house.registry.set_challenger(house.registry.find("2"))
+    challenge(house.registry, house.objects, "2", NOW)
     assert house.aliases() == {"candidate": 3, "challenger": 2, "champion": 1}
-    house.registry.set_challenger(house.registry.find("3"))
+    challenge(house.registry, house.objects, "candidate", NOW)
     assert house.aliases() == {"candidate": 3, "challenger": 3, "champion": 1}
+    assert house.challenging() == 3
     promote(house.registry, house.objects, "challenger", LATER)
     assert house.aliases() == {"candidate": 3, "champion": 3}
-    assert house.serving() == 3
+    assert (house.serving(), house.challenging()) == (3, None)
+
+
+def test_a_challenger_serves_beside_the_champion_and_comes_back_after_its_pointer_was_lost(house: House) -> None:
+    promote(house.registry, house.objects, "1", NOW)
+    challenge(house.registry, house.objects, "2", NOW)
+    before = house.objects.get(CHALLENGER_KEY)
+    challenge(house.registry, house.objects, "2", LATER)
+    assert house.objects.get(CHALLENGER_KEY) == before
+    house.objects.put(CHALLENGER_KEY, b"lost")
+    challenge(house.registry, house.objects, "2", LATER)
+    assert (house.serving(), house.challenging()) == (1, 2)
+
+
+def test_the_champion_cannot_challenge_itself(house: House) -> None:
+    promote(house.registry, house.objects, "1", NOW)
+    with pytest.raises(Conflict, match="is the champion: name another"):
+        challenge(house.registry, house.objects, "champion", NOW)
+    assert house.aliases() == {"candidate": 3, "champion": 1}
 
 
 def test_the_reference_stands_beside_the_bundle_before_the_pointer_does(house: House, tmp_path: Path) -> None:
@@ -150,9 +174,10 @@ def test_a_version_registered_without_a_reference_is_promoted_all_the_same(house
 
 
 def test_a_promotion_leaves_another_challenger_alone(house: House) -> None:
-    house.registry.set_challenger(house.registry.find("2"))
+    challenge(house.registry, house.objects, "2", NOW)
     promote(house.registry, house.objects, "candidate", NOW)
     assert house.aliases() == {"candidate": 3, "challenger": 2, "champion": 3}
+    assert house.challenging() == 2
 
 
 def test_a_rollback_brings_the_champion_before_back_and_marks_the_one_withdrawn(house: House) -> None:

@@ -26,7 +26,7 @@ class CachedObjects:
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self._store = store
         self._folder = folder
-        self._copies = FolderStore(folder)
+        self._copies = FolderStore(folder, lasting=False)
         self._etags: dict[str, str] = {}
         self._away_until = float("-inf")
 

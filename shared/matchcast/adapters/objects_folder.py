@@ -48,16 +48,21 @@ def check_size(key: str, size: int, largest: int | None) -> None:
 
 
 class FolderStore:
-    """The `ObjectStore` port over a folder, which the first `put` makes."""
+    """The `ObjectStore` port over a folder, which the first `put` makes.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        lasting: whether what was put is there after the machine crashed; copies of what is elsewhere need not be.
+    """
+
+    def __init__(self, root: Path, *, lasting: bool = True) -> None:
         self._root: Final = root
+        self._lasting = lasting
 
     def put(self, key: str, content: bytes) -> str:
         target = self._path(key)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(target, content, self._root / _UNFINISHED)
+            replace_file(target, content, self._root / _UNFINISHED, lasting=self._lasting)
         except OSError as error:
             raise self._away(error) from error
         return hashlib.sha256(content).hexdigest()
@@ -99,11 +104,12 @@ class FolderStore:
         return Unavailable(f"the object folder {self._root} cannot be used: {error.strerror or error}")
 
 
-def replace_file(target: Path, content: bytes, unfinished: Path) -> None:
-    """Write a file so that readers, and a crash, see the old content or the new.
+def replace_file(target: Path, content: bytes, unfinished: Path, *, lasting: bool = True) -> None:
+    """Write a file so that readers see the old content or the new.
 
     Args:
         unfinished: folder on the same file system to write in; made if need be.
+        lasting: whether a crash of the machine, too, leaves the one or the other: it is then waited for the disk.
     """
     unfinished.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=unfinished)
@@ -112,11 +118,14 @@ def replace_file(target: Path, content: bytes, unfinished: Path) -> None:
             file.write(content)
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    if not lasting:
+        return
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

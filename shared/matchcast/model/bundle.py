@@ -10,19 +10,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.errors import BundleBroken
 from matchcast.features.contract import FeatureContract
-from matchcast.model.explain import Explainer
 from matchcast.model.forecaster import MEMBERS, Forecaster
 from matchcast.model.goals import Goals
 from matchcast.model.interval import Interval
 from matchcast.model.linear import Linear
 from matchcast.model.trees import Trees
+
+if TYPE_CHECKING:
+    from matchcast.model.explain import Explainer
 
 MANIFEST: Final = "manifest.json"
 SERVED_FILES: Final = (
@@ -82,8 +84,10 @@ class Bundle:
         return self.forecaster.predict(rows)
 
     @cached_property
-    def explainer(self) -> Explainer:
+    def explainer(self) -> "Explainer":
         """Takes forecasts apart by family of features."""
+        from matchcast.model.explain import Explainer
+
         return Explainer(self.forecaster, [feature.family for feature in self.contract.features])
 
 
