@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matchcast.adapters.objects import S3Access
     from matchcast.ports import ObjectStore
     from matchcast.settings import Settings
 
@@ -20,6 +21,26 @@ def objects() -> "ObjectStore":
 
     settings = _settings()
     return objects_at(settings.objects_url, settings.s3)
+
+
+def objects_bucket() -> "tuple[str, S3Access]":
+    """The bucket of `MATCHCAST_OBJECTS_URL`, and how it is reached.
+
+    Raises:
+        BadInput: objects are in a folder, or no server is named.
+    """
+    from urllib.parse import urlsplit
+
+    from matchcast.errors import BadInput
+
+    settings = _settings()
+    parts, access = urlsplit(settings.objects_url), settings.s3
+    if parts.scheme != "s3" or access is None or access.endpoint is None:
+        raise BadInput(
+            "MATCHCAST_OBJECTS_URL, AWS_ENDPOINT_URL: name a bucket such as s3://matchcast, and MinIO's address",
+            "objects_url",
+        )
+    return parts.netloc, access
 
 
 def cache_directory() -> Path:

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.error import URLError
 
 import pytest
@@ -19,12 +19,47 @@ START_SECONDS: Final = 30.0
 REGION: Final = "us-east-1"
 
 
-class Minio(NamedTuple):
-    """A running server and what it lets in."""
+class Minio:
+    """A server that can be killed and started again on the same ports and data.
 
-    url: str
-    user: str
-    password: str
+    Attributes:
+        url: where clients connect, also before it starts.
+    """
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program = program
+        self._folder = folder
+        self._addresses = [f"127.0.0.1:{port}" for port in _free_ports()]
+        self.url: Final = f"http://{self._addresses[0]}"
+        self.user: Final = "matchcast"
+        self.password: Final = "made-up-password"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it.
+
+        Args:
+            environment: further variables of it, such as where notifications go.
+        """
+        address, console = self._addresses
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, "server", str(self._folder / "data"), "--address", address,
+                 "--console-address", console, "--config-dir", str(self._folder / "config"), "--quiet"],
+                env=os.environ
+                | {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password, "HOME": str(self._folder)}
+                | dict(environment or {}),
+                stdout=log,
+                stderr=log,
+            )  # fmt: skip
+        _wait_for(f"{self.url}/minio/health/live", self._process, self._folder / "log")
+
+    def kill(self) -> None:
+        """Stop it at once (SIGKILL)."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def environment(self) -> dict[str, str]:
         """What any S3 client of a child process reads."""
@@ -49,35 +84,27 @@ class Minio(NamedTuple):
 
 
 @contextmanager
-def private_minio(environment: Mapping[str, str] | None = None, port: int | None = None) -> Iterator[Minio]:
-    """A running server without buckets.
-
-    Args:
-        environment: further variables of it, such as where notifications go.
-        port: one of `free_ports()`, if it must be known before.
-    """
-    program = _program()
+def private_minio(*, started: bool = True) -> Iterator[Minio]:
+    """A server without buckets."""
     folder = Path(tempfile.mkdtemp(prefix="matchcast-minio-"))
-    port, console = (port or free_ports()[0]), free_ports()[1]
-    server = Minio(f"http://127.0.0.1:{port}", "matchcast", "made-up-password")
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(
-        [program, "server", str(folder / "data"), "--address", f"127.0.0.1:{port}",
-         "--console-address", f"127.0.0.1:{console}", "--config-dir", str(folder / "config"), "--quiet"],
-        env=os.environ
-        | {"MINIO_ROOT_USER": server.user, "MINIO_ROOT_PASSWORD": server.password, "HOME": str(folder)}
-        | dict(environment or {}),
-        stdout=log,
-        stderr=log,
-    )  # fmt: skip
+    server = Minio(_program(), folder)
     try:
-        _wait_for(f"{server.url}/minio/health/live", process, folder / "log")
+        if started:
+            server.start()
         yield server
     finally:
-        process.terminate()
-        process.wait()
-        log.close()
+        server.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def webhook(url: str, token: str, queue: Path, name: str = "RELOAD") -> dict[str, str]:
+    """The variables of a server that posts notifications; what cannot be delivered waits in the folder `queue`."""
+    return {
+        f"MINIO_NOTIFY_WEBHOOK_ENABLE_{name}": "on",
+        f"MINIO_NOTIFY_WEBHOOK_ENDPOINT_{name}": url,
+        f"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_{name}": token,
+        f"MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_{name}": str(queue),
+    }
 
 
 def _program() -> str:
@@ -88,7 +115,7 @@ def _program() -> str:
     return found
 
 
-def free_ports() -> tuple[int, int]:
+def _free_ports() -> tuple[int, int]:
     """Two that nobody listens on."""
     with socket.socket() as first, socket.socket() as second:
         first.bind(("127.0.0.1", 0))
