@@ -2,28 +2,28 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, FastAPI, Path, Query, Request
-
+from functions.deadletter.asked import AskedLetter, AskedLetters
 from functions.deadletter.replies import LetterReply, WholeLetterReply, letter_reply, whole_letter_reply
 from matchcast.domain.event import Event
-from matchcast.ports import ApiKeys, Clock, ObjectStore
+from matchcast.ports import Clock, ObjectStore
 from matchcast.ports.events import DeadLetters, Deadline, Sink, Tasks, Transaction
 from matchcast.settings import DeadletterSettings, read_settings
 from matchcast.telemetry import log_as_json
 from matchcast.usecases.dead_letters import find_letter, keep_letter, list_letters, replay_letter
-from matchcast.web.app import create_web_app
+from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.events import ANY, Handler, take_events
-from matchcast.web.keys import KeyGuard
+from matchcast.web.idempotency import Idempotency
+from matchcast.web.keys import KeyGuard, RateLimit
+from matchcast.web.operations import Call
 from matchcast.web.problems import problem_data
 from matchcast.web.replies import PageReply, next_path
 
 SERVICE: Final = "deadletter"
 REPLAY_SECONDS: Final = 1.0
 """For each of connecting, sending and answering: a letter and its task are held while it is replayed."""
-LetterId = Annotated[str, Path(min_length=1, max_length=64)]
 
 
 def build(
@@ -33,17 +33,18 @@ def build(
     transaction: Transaction,
     sinks: Mapping[str, Callable[[], Sink]],
     objects: Callable[[], ObjectStore],
-    keys: Callable[[], ApiKeys],
+    guard: KeyGuard,
+    limit: RateLimit | None,
+    idempotency: Idempotency | None,
     now: Clock,
     seconds: float,
-) -> FastAPI:
+) -> WebApp:
     """The application; everything it is given is opened on first use.
 
     Args:
         sinks: the brokers by name; letters of each come in at /from/{name}.
     """
-    app = create_web_app(SERVICE)
-    guard = Depends(KeyGuard(keys, "admin"))
+    web = WebApp(SERVICE, guard=guard, limit=limit, idempotency=idempotency)
 
     def keeping(broker: str) -> Handler:
         def keep(event: Event, deadline: Deadline) -> None:
@@ -56,41 +57,43 @@ def build(
 
     for broker in sinks:
         take_events(
-            app, {ANY: keeping(broker)}, service=SERVICE, now=now, objects=objects, seconds=seconds,
+            web, {ANY: keeping(broker)}, service=SERVICE, now=now, objects=objects, seconds=seconds,
             path=f"/from/{broker}", whole=False,
         )  # fmt: skip
-    take_events(app, {}, service=SERVICE, now=now, objects=objects, seconds=seconds)
+    take_events(web, {}, service=SERVICE, now=now, objects=objects, seconds=seconds)
 
-    @app.get("/monitoring/dead-letters", tags=["dead letters"], dependencies=[guard])
-    def dead_letters(
-        request: Request,
-        open: Annotated[bool, Query(description="leave out those that were replayed and did not die again")] = False,
-        cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before holds it")] = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> PageReply[LetterReply]:
+    @web.get(
+        "/monitoring/dead-letters", tag="dead letters", asked=AskedLetters, gives=PageReply[LetterReply],
+        scopes=("admin",),
+    )  # fmt: skip
+    def dead_letters(call: Call[AskedLetters, None]) -> PageReply[LetterReply]:
         """The events that no try could deliver, in the order of their death."""
-        page = list_letters(cursor, limit, letters(), open_only=open)
-        return PageReply(items=[letter_reply(letter) for letter in page.items], next=next_path(request, page.next))
+        page = list_letters(call.asked.cursor, call.asked.limit, letters(), open_only=call.asked.open)
+        return PageReply(items=[letter_reply(letter) for letter in page.items], next=next_path(call, page.next))
 
-    @app.get("/monitoring/dead-letters/{letter_id}", tags=["dead letters"], dependencies=[guard])
-    def dead_letter(letter_id: LetterId) -> WholeLetterReply:
+    @web.get(
+        "/monitoring/dead-letters/{letter_id}", tag="dead letters", asked=AskedLetter, gives=WholeLetterReply,
+        scopes=("admin",),
+    )  # fmt: skip
+    def dead_letter(call: Call[AskedLetter, None]) -> WholeLetterReply:
         """One letter with its event."""
-        return whole_letter_reply(find_letter(letter_id, letters()))
+        return whole_letter_reply(find_letter(call.asked.letter_id, letters()))
 
-    @app.post(
-        "/monitoring/dead-letters/{letter_id}/replay", tags=["dead letters"], dependencies=[guard], status_code=202
-    )
-    def replay(letter_id: LetterId) -> LetterReply:
+    @web.post(
+        "/monitoring/dead-letters/{letter_id}/replay", tag="dead letters", asked=AskedLetter, gives=LetterReply,
+        status=202, scopes=("admin",), idempotent=True,
+    )  # fmt: skip
+    def replay(call: Call[AskedLetter, None]) -> LetterReply:
         """Publish the letter's event again and open its task again; 409 if that is done already."""
         letter = replay_letter(
-            letter_id, letters=letters(), tasks=tasks(), transaction=transaction, sinks=sinks, now=now()
+            call.asked.letter_id, letters=letters(), tasks=tasks(), transaction=transaction, sinks=sinks, now=now()
         )
         return letter_reply(letter)
 
-    return app
+    return web
 
 
-def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --factory functions.deadletter.main:app
+def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --factory functions.deadletter.main:app
     """The application as the environment says; opens nothing yet."""
     settings = read_settings(DeadletterSettings, environment)
     log_as_json(settings.log_level)
@@ -104,7 +107,9 @@ def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --fa
             "inference": to.sink(settings.inference_broker_url, seconds=REPLAY_SECONDS),
         },
         objects=lambda: to.objects,
-        keys=to.keys,
+        guard=to.guard,
+        limit=to.limit,
+        idempotency=to.idempotency,
         now=to.now,
         seconds=settings.handler_seconds,
     )

@@ -1,13 +1,16 @@
 """What dead letters look like in answers."""
 
-from datetime import datetime
+import json
 from typing import Any
 
+from msgspec import Raw
+
+from matchcast.fields import Instant
 from matchcast.ports.events import DeadLetter
 from matchcast.web.replies import Reply
 
 
-class LetterReply(Reply):
+class LetterReply(Reply, frozen=True, kw_only=True):
     """An event that no try could deliver.
 
     `code` is the last HTTP status, -1 where there was no answer, null where the broker did not say. `replayed_at` is
@@ -19,16 +22,16 @@ class LetterReply(Reply):
     event_id: str
     event_source: str
     event_type: str
-    event_time: datetime
+    event_time: Instant
     destination: str
     code: int | None
     reason: str
-    died_at: datetime
+    died_at: Instant
     deaths: int
-    replayed_at: datetime | None
+    replayed_at: Instant | None
 
 
-class WholeLetterReply(LetterReply):
+class WholeLetterReply(LetterReply, frozen=True, kw_only=True):
     """A letter with all of its event."""
 
     event_subject: str | None
@@ -47,7 +50,9 @@ def whole_letter_reply(letter: DeadLetter) -> WholeLetterReply:
         **_parts(letter),
         event_subject=letter.event.subject,
         event_extensions=dict(letter.event.extensions),
-        event_data=letter.event.data,
+        event_data=Raw(
+            json.dumps(letter.event.data).encode()
+        ),  # may hold numbers and texts that msgspec does not write
     )
 
 

@@ -1,17 +1,25 @@
 """What a report on drift looks like in answers."""
 
-from datetime import datetime
+from collections.abc import Callable
 from typing import Annotated, Final
+from uuid import UUID
 
-from pydantic import Field
+from msgspec import Meta, Struct
 
+from matchcast.fields import Instant, Share
 from matchcast.ports.scores import DriftReport
-from matchcast.web.replies import Reply, Share
+from matchcast.web.replies import Reply
 
 REPORTS: Final = "/monitoring/drift/reports/"
 
 
-class ColumnReply(Reply):
+class AskedReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One report."""
+
+    report_id: UUID
+
+
+class ColumnReply(Reply, frozen=True, kw_only=True):
     """Whether a feature, or the probability of an outcome, drifted.
 
     `statistic` is what `method` measured; none where that is `no values`: the feature is known on one side only.
@@ -23,7 +31,7 @@ class ColumnReply(Reply):
     statistic: float | None
 
 
-class DriftReply(Reply):
+class DriftReply(Reply, frozen=True, kw_only=True):
     """Recent matches beside those that the model was trained on.
 
     `score` is the share of the features that drifted, `prediction_score` that of the three probabilities; drift is
@@ -31,20 +39,24 @@ class DriftReply(Reply):
     """
 
     report_id: str
-    checked_at: datetime
+    checked_at: Instant
     model_version: str
     score: Share
     threshold: Share
     detected: bool
     prediction_score: Share
-    matches: Annotated[int, Field(ge=1)]
+    matches: Annotated[int, Meta(ge=1)]
     columns: list[ColumnReply]
-    json_: Annotated[str, Field(serialization_alias="json")]
+    json: str
     html: str
 
 
-def drift_reply(report: DriftReport) -> DriftReply:
-    """The answer that shows a report."""
+def drift_reply(report: DriftReport, link: Callable[[str], str]) -> DriftReply:
+    """The answer that shows a report.
+
+    Args:
+        link: makes a path one that the client may follow.
+    """
     return DriftReply(
         report_id=report.report_id,
         checked_at=report.checked_at,
@@ -55,6 +67,6 @@ def drift_reply(report: DriftReport) -> DriftReply:
         prediction_score=report.prediction_score,
         matches=report.matches,
         columns=[ColumnReply(**column._asdict()) for column in report.columns],
-        json_=f"{REPORTS}{report.report_id}.json",
-        html=f"{REPORTS}{report.report_id}.html",
+        json=link(f"{REPORTS}{report.report_id}.json"),
+        html=link(f"{REPORTS}{report.report_id}.html"),
     )

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
+
 from matchcast.adapters.watched import Watched
 from matchcast.domain.forecast import Pairing
 from matchcast.features.contract import kernel_hash
@@ -39,6 +41,6 @@ def forecaster(
         telemetry.show_model(pointer.version, pointer.registered_at)
         telemetry.predictions.labels("async").inc()
         telemetry.confidence.labels(reply.predicted).observe(max(answer.forecast.probabilities))
-        return Made(answer.forecast, lambda id_: prediction_reply(reply, id_).model_dump(mode="json"))
+        return Made(answer.forecast, lambda id_: msgspec.to_builtins(prediction_reply(reply, id_)))
 
     return forecast

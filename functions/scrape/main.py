@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from fastapi import Depends, FastAPI, Response
-
 from functions.scrape.requests import ScrapeRequest
 from matchcast.adapters.sources.aliases import committed_aliases
 from matchcast.adapters.sources.feeds import DemoFeed, FootballDataFeed
 from matchcast.domain.event import Event
 from matchcast.events import PING, ScrapeRequested
-from matchcast.ports import ApiKeys, Clock, MatchStore, ObjectStore
+from matchcast.ports import Clock, MatchStore, ObjectStore
 from matchcast.ports.events import Deadline, Inbox, Sink, Tasks
 from matchcast.ports.feeds import Captures, Feed
 from matchcast.settings import DOWNLOAD, ScrapeSettings, read_settings
 from matchcast.telemetry import log_as_json
 from matchcast.usecases.scrape import Scraping, request_scrape, scrape_due, scrape_requested
-from matchcast.web.accepted import AcceptedReply, accepted
-from matchcast.web.app import create_web_app
+from matchcast.web.accepted import AcceptedReply, accepted_once
+from matchcast.web.answers import Answer
+from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.events import take_events
-from matchcast.web.keys import KeyGuard
+from matchcast.web.idempotency import Idempotency
+from matchcast.web.keys import KeyGuard, RateLimit
+from matchcast.web.operations import Call
 from matchcast.web.problems import problem_data
 
 SERVICE: Final = "scrape"
@@ -39,25 +40,32 @@ def build(
     store: Callable[[], MatchStore],
     captures: Callable[[], Captures],
     sink: Callable[[], Sink],
-    keys: Callable[[], ApiKeys],
+    guard: KeyGuard,
+    limit: RateLimit | None,
+    idempotency: Idempotency | None,
     now: Clock,
     new_id: Callable[[], str],
     seconds: float,
     kept_for: timedelta,
-) -> FastAPI:
+) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    app = create_web_app(SERVICE)
-    guard = Depends(KeyGuard(keys, "ingest"))
+    web = WebApp(SERVICE, guard=guard, limit=limit, idempotency=idempotency)
 
-    @app.post("/scrape", tags=["matches"], dependencies=[guard], status_code=202)
-    def scrape(body: ScrapeRequest, response: Response) -> AcceptedReply:
+    @web.post(
+        "/scrape", tag="matches", body=ScrapeRequest, gives=AcceptedReply, status=202, scopes=("ingest",),
+        idempotent=True,
+    )  # fmt: skip
+    def scrape(call: Call[None, ScrapeRequest]) -> Answer:
         """Read a source for the matches of some days; `status_url` tells what comes of it."""
-        task_id = new_id()
-        request_scrape(
-            body.source, body.window(), task_id=task_id, feeds=feeds, tasks=tasks(), sink=sink(), now=now(),
-            kept_for=kept_for,
-        )  # fmt: skip
-        return accepted(response, task_id)
+        body, at = call.body, now()
+
+        def accept(task_id: str) -> None:
+            request_scrape(
+                body.source, body.window(), task_id=task_id, feeds=feeds, tasks=tasks(), sink=sink(), now=at,
+                kept_for=kept_for,
+            )  # fmt: skip
+
+        return accepted_once(call, "scrape", tasks, new_id, at, accept)
 
     def given() -> Scraping:
         return Scraping(
@@ -71,11 +79,11 @@ def build(
         return scrape_due(event, given(), now(), deadline)
 
     handlers = {ScrapeRequested.type(): requested, PING: due}
-    take_events(app, handlers, service=SERVICE, now=now, objects=objects, seconds=seconds)
-    return app
+    take_events(web, handlers, service=SERVICE, now=now, objects=objects, seconds=seconds)
+    return web
 
 
-def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --factory functions.scrape.main:app
+def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --factory functions.scrape.main:app
     """The application as the environment says; opens nothing yet."""
     settings = read_settings(ScrapeSettings, environment)
     log_as_json(settings.log_level)
@@ -88,7 +96,9 @@ def app(environment: Mapping[str, str] = os.environ) -> FastAPI:  # uvicorn --fa
         store=to.match_store,
         captures=to.captures,
         sink=to.sink(settings.sink),
-        keys=to.keys,
+        guard=to.guard,
+        limit=to.limit,
+        idempotency=to.idempotency,
         now=to.now,
         new_id=lambda: str(uuid4()),
         seconds=settings.handler_seconds,

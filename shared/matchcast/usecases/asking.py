@@ -2,14 +2,28 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from matchcast.domain.event import Event
+from matchcast.domain.event import Event, named_id
 from matchcast.errors import BadInput, MatchcastError, Unavailable
 from matchcast.events import Payload, Problem, payload_of
-from matchcast.ports.events import Sink, Tasks
+from matchcast.ports.events import Sink, Tasks, TaskState
 
 P = TypeVar("P", bound=Payload)
+
+
+class NamedTask(NamedTuple):
+    """The task that a request which may come again stands for; it need not be there yet."""
+
+    task_id: str
+    has_ended: bool
+
+
+def task_of_name(name: str, tasks: Tasks, now: datetime) -> NamedTask:
+    """The task of this name; after one that has expired, the next."""
+    while (found := tasks.find(name)) is not None and found.expires_at <= now:
+        name = named_id(name)
+    return NamedTask(name, found is not None and found.state in (TaskState.SUCCESS, TaskState.FAILURE))
 
 
 def publish_asking(event: Event, task_id: str, tasks: Tasks, sink: Sink) -> None:
@@ -44,7 +58,7 @@ def asked_of(
     except BadInput as error:
         task_id = task_named_by(event)
         if task_id is not None:
-            tasks.finish(task_id, now, problem=problem_of(error).model_dump(mode="json", exclude_none=True))
+            tasks.finish(task_id, now, problem=problem_of(error).to_json())
         raise
 
 
