@@ -28,6 +28,7 @@ from matchcast.web.keys import KeyGuard, RateLimit
 if TYPE_CHECKING:
     from matchcast.adapters.database.engine import Database
     from matchcast.adapters.database.history import SqlHistory
+    from matchcast.adapters.database.light import LightDatabase
 
 
 class Connections:
@@ -88,9 +89,9 @@ class Connections:
         return Idempotency(self.idempotent_answers, self._settings.request_seconds)
 
     def idempotent_answers(self) -> IdempotentAnswers:
-        from matchcast.adapters.database.idempotent import SqlIdempotentAnswers
+        from matchcast.adapters.database.idempotent import KeptAnswers
 
-        return SqlIdempotentAnswers(self._database)
+        return KeptAnswers(self._light_database)
 
     @cached_property
     def shared(self) -> Shared:
@@ -125,9 +126,9 @@ class Connections:
         return SqlTurns(self._database)
 
     def keys(self) -> ApiKeys:
-        from matchcast.adapters.database.api_keys import SqlApiKeys
+        from matchcast.adapters.database.light_ports import LightApiKeys
 
-        return SqlApiKeys(self._database)
+        return LightApiKeys(self._light_database)
 
     def matches(self) -> MatchReader:
         from matchcast.adapters.database.matches import SqlMatchReader
@@ -192,6 +193,13 @@ class Connections:
             return HttpSink(url, lambda: self.objects, **limits)
 
         return opened
+
+    @cached_property
+    def _light_database(self) -> "LightDatabase":
+        from matchcast.adapters.database.light import LightDatabase
+
+        with _as_set_up():
+            return LightDatabase(self._settings.database_url, patience=self._settings.patience)
 
     @cached_property
     def _database(self) -> "Database":

@@ -177,16 +177,15 @@ def read_json(raw: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:
         BadFields: it is not; names every field at fault.
     """
     try:
-        return decoder.decode(raw)
-    except msgspec.ValidationError:
-        given = msgspec.json.decode(raw)
-    except BadInput as error:
-        raise BadFields((Fault(error.field or "body", str(error)),)) from error
+        try:
+            return decoder.decode(raw)
+        except (msgspec.ValidationError, BadInput):
+            given = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         said = f"is not JSON ({error}); send a JSON object" if raw else "is missing; send a JSON object"
         raise BadFields((Fault("body", said),)) from error
     except RecursionError as error:
-        raise BadFields((Fault("body", "is nested too deeply; send a flat JSON object"),)) from error
+        raise BadFields((Fault("body", "is no JSON that is nested so deeply; send a flat object"),)) from error
     if not isinstance(given, dict):
         raise BadFields((Fault("body", "is no JSON object; send one"),))
     return read_fields(decoder.type, given)
