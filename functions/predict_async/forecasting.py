@@ -5,12 +5,11 @@ from datetime import datetime
 
 import msgspec
 
-from matchcast.adapters.watched import Watched
 from matchcast.domain.forecast import Pairing
 from matchcast.features.contract import kernel_hash
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.asynchronous import Forecasting, Made
-from matchcast.usecases.champion import CHAMPION_KEY, Champion, load_champion
+from matchcast.usecases.champion import Champion
 from matchcast.usecases.predict import forecast_for
 from matchcast.usecases.publish import Published
 from matchcast.web.connections import Connections
@@ -20,8 +19,7 @@ from matchcast.web.replies import forecast_reply, prediction_reply
 
 def forecasting_with(to: Connections, service: str, telemetry: Telemetry) -> Forecasting:
     """Everything that forecasting opens, from one instance's connections."""
-    champion = Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects))
-    forecast = forecaster(champion, to.snapshot(kernel_hash()), to.code_revision(), telemetry)
+    forecast = forecaster(to.champion(), to.snapshot(kernel_hash()), to.code_revision(), telemetry)
     return Forecasting(service, forecast, to.ledger(), to.tasks(), to.inbox(), to.transaction, problem_data)
 
 

@@ -1,6 +1,7 @@
 """What all forecasts are renewed with; numba is reached from here alone."""
 
 from matchcast.adapters.snapshot_writer import SnapshotWriter
+from matchcast.ports.cache import SNAPSHOT
 from matchcast.usecases.renew import Renewer
 from matchcast.web.connections import Connections
 
@@ -17,4 +18,5 @@ def renewer_with(to: Connections, service: str) -> Renewer:
         write=SnapshotWriter(to.cache_dir),
         code_revision=to.code_revision(),
         now=to.now,
+        tell=lambda: to.tell(SNAPSHOT),
     )

@@ -4,13 +4,12 @@ import os
 from collections.abc import Callable, Mapping
 
 from functions.predict_sync.requests import ModelReply, PredictRequest, model_reply
-from matchcast.adapters.watched import Watched
 from matchcast.features.contract import kernel_hash
 from matchcast.model.explain import METHOD
 from matchcast.ports import Clock, Ledger
 from matchcast.settings import PredictSyncSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
-from matchcast.usecases.champion import CHAMPION_KEY, Champion, load_champion
+from matchcast.usecases.champion import Champion
 from matchcast.usecases.predict import forecast_for, record
 from matchcast.usecases.publish import Published
 from matchcast.web.answers import Answer, etag_of, unless_known
@@ -90,7 +89,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
     log_as_json(settings.log_level)
     to = Connections(settings)
     return build(
-        champion=Watched(to.objects, CHAMPION_KEY, lambda: load_champion(to.objects)),
+        champion=to.champion(),
         published=to.snapshot(kernel_hash()),
         ledger=to.ledger,
         guard=to.guard,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from matchcast.adapters.clock import Timer
 from matchcast.domain.event import Event
 from matchcast.ports import Clock, ObjectStore
+from matchcast.ports.cache import CHAMPION
 from matchcast.ports.events import Deadline, Inbox, Sink
 from matchcast.settings import ReloadSettings, read_settings
 from matchcast.telemetry import log_as_json
@@ -34,6 +35,7 @@ def build(
     inbox: Callable[[], Inbox],
     sink: Callable[[], Sink],
     now: Clock,
+    tell: Callable[[], None],
     token: str,
     seconds: float,
 ) -> WebApp:
@@ -41,6 +43,7 @@ def build(
 
     Args:
         objects: opens the store itself; copies from before would tell of another champion.
+        tell: warm instances, that there may be a new champion.
         token: that MinIO shows.
         seconds: how long the announcement of a champion may take.
     """
@@ -49,9 +52,9 @@ def build(
     expected = f"Bearer {token}".encode()
 
     def announce(deadline: Deadline) -> Event | None:
-        return announce_champion(objects(), inbox(), sink(), now(), deadline)
+        return announce_champion(objects(), inbox(), sink(), now(), deadline, tell)
 
-    @web.post(HOOK, tag="model", status=204, seconds=seconds)
+    @web.post(HOOK, tag="hooks", status=204, seconds=seconds, hidden=True)
     async def champion_put(call: Call[None, None]) -> Response | None:
         """Take MinIO's notification, with `Authorization: Bearer …`; what tells of no champion is taken, too.
 
@@ -84,6 +87,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         inbox=to.inbox,
         sink=to.sink(settings.sink),
         now=to.now,
+        tell=lambda: to.tell(CHAMPION),
         token=settings.hook_token.reveal(),
         seconds=settings.handler_seconds,
     )

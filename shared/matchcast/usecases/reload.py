@@ -33,7 +33,7 @@ def announce_champion(
     sink: Sink,
     now: datetime,
     deadline: Deadline,
-    tell: Callable[[], None] = lambda: None,
+    tell: Callable[[], None],
 ) -> Event | None:
     """Check the champion that is there now, and publish model.promoted or model.rejected, once for each pointer.
 
@@ -89,15 +89,17 @@ def _rejection(error: MatchcastError, version: str | None = None) -> ModelReject
 
 def _promotion(pointer: ChampionPointer) -> ModelPromoted:
     try:
-        return ModelPromoted(
+        promotion = ModelPromoted(
             version=pointer.version,
             run_id=pointer.run_id,
             promoted_at=datetime.fromisoformat(pointer.promoted_at),
             reason="its hashes are right, and it gives its golden rows",
         )
+        promotion.to_json()
     except ValueError as error:
         said = " ".join(str(error).split()[:40])
         raise BundleBroken(f"{CHAMPION_KEY} cannot be announced ({said}): run `matchcast promote VERSION`") from error
+    return promotion
 
 
 def _put(notification: Any) -> Iterator[str]:

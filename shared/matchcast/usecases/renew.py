@@ -54,7 +54,7 @@ class Renewer:
     write: SnapshotWriter
     code_revision: str
     now: Clock
-    tell: Callable[[], None] = lambda: None
+    tell: Callable[[], None]
 
     def renew(self, event: Event, deadline: Deadline) -> Event | None:
         """Renew, unless this event did so before.

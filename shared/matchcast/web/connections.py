@@ -14,6 +14,7 @@ from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.errors import BadInput, Unavailable
 from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
+from matchcast.ports import cache as topics
 from matchcast.ports.cache import Policy, Shared
 from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
 from matchcast.ports.feeds import Captures
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from matchcast.adapters.database.engine import Database
     from matchcast.adapters.database.history import SqlHistory
     from matchcast.adapters.database.light import LightDatabase
+    from matchcast.usecases.champion import Champion
 
 
 class Connections:
@@ -57,7 +59,15 @@ class Connections:
         """The object store, with copies for when it is away."""
         return CachedObjects(self.store, self._settings.cache_dir)
 
-    def snapshot(self, code_hash: str | None = None) -> Callable[[], Published]:
+    def champion(self) -> "Watched[Champion]":
+        """The champion."""
+        from matchcast.usecases.champion import CHAMPION_KEY, load_champion
+
+        return Watched(
+            self.objects, CHAMPION_KEY, lambda: load_champion(self.objects), listen=self._listener(topics.CHAMPION)
+        )
+
+    def snapshot(self, code_hash: str | None = None) -> Watched[Published]:
         """The published snapshot.
 
         Args:
@@ -67,7 +77,16 @@ class Connections:
             self.objects,
             SNAPSHOT_KEY,
             lambda: load_snapshot(self.objects, lambda key, sha: open_snapshot(self.objects.file(key, sha), code_hash)),
+            listen=self._listener(topics.SNAPSHOT),
         )
+
+    def tell(self, topic: str) -> None:
+        """All instances, to look for something new."""
+        self.shared.announce(topic)
+
+    def _listener(self, topic: str) -> Callable[[Callable[[], None]], None] | None:
+        """Nobody else would tell a process that has its cache in memory."""
+        return None if self._settings.cache_url is None else lambda heard: self.shared.listen(topic, heard)
 
     @cached_property
     def guard(self) -> KeyGuard:
