@@ -8,6 +8,7 @@ from typing import Final
 from knative.local.delivery import Courier, GivenUp, Onward, Subscription, dispatch, dispatch_dead
 from knative.local.messages import Message
 from matchcast.errors import Unavailable
+from matchcast.ports.metrics import TriggerQueue
 
 _LOG: Final = logging.getLogger("matchcast.broker")
 
@@ -26,6 +27,8 @@ class MemoryBroker:
         self._onward = Onward(self.publish, self._bury)
         self._queues: dict[str, asyncio.Queue[Message]] = {s.name: asyncio.Queue() for s in subscriptions}
         self._dead: dict[str, asyncio.Queue[Message]] = {s.name: asyncio.Queue() for s in subscriptions}
+        self._in_delivery = dict.fromkeys(self._queues, 0)
+        self._dying = dict.fromkeys(self._queues, 0)
         self._workers: list[asyncio.Task[None]] = []
         self._open = 0
         self._closed = False
@@ -43,14 +46,30 @@ class MemoryBroker:
     async def start(self) -> None:
         for to in self._subscriptions:
             for _ in range(to.parallelism):
-                self._workers.append(asyncio.create_task(self._work(self._queues[to.name], to, dispatch)))
+                work = self._work(self._queues[to.name], to, dispatch, self._in_delivery)
+                self._workers.append(asyncio.create_task(work))
                 if to.dead_letters is not None:
-                    self._workers.append(asyncio.create_task(self._work(self._dead[to.name], to, dispatch_dead)))
+                    work = self._work(self._dead[to.name], to, dispatch_dead, self._dying)
+                    self._workers.append(asyncio.create_task(work))
 
     @property
     def busy(self) -> bool:
         """Whether anything is queued or being delivered."""
         return self._open > 0
+
+    def queues(self) -> Sequence[TriggerQueue]:
+        """What waits for each Trigger."""
+        return [
+            TriggerQueue(
+                self._name,
+                to.name,
+                self._queues[to.name].qsize(),
+                self._in_delivery[to.name],
+                0 if self._closed or not self._workers else to.parallelism,
+                self._dead[to.name].qsize() + self._dying[to.name],
+            )
+            for to in self._subscriptions
+        ]
 
     async def settle(self) -> None:
         """Wait until nothing is."""
@@ -89,9 +108,11 @@ class MemoryBroker:
         queue: "asyncio.Queue[Message]",
         to: Subscription,
         handle: Callable[[Message, Subscription, Courier, Onward], Awaitable[None]],
+        in_hand: dict[str, int],
     ) -> None:
         while True:
             message = await queue.get()
+            in_hand[to.name] += 1
             try:
                 await handle(message, to, self._courier, self._onward)
             except GivenUp:
@@ -99,6 +120,7 @@ class MemoryBroker:
             except Exception:
                 _LOG.exception("%s to %s is lost", message.name, to.name)
             finally:
+                in_hand[to.name] -= 1
                 self._open -= 1
                 if not self._open:
                     self._idle.set()

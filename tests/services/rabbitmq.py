@@ -29,7 +29,7 @@ class Rabbitmq:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        amqp, distribution, self._epmd_port = _free_ports(3)
+        amqp, distribution, self._epmd_port, self._management_port = _free_ports(4)
         self._port = amqp
         self.url: Final = f"amqp://guest:guest@127.0.0.1:{amqp}/"
         self._environment: Mapping[str, str] = {
@@ -49,12 +49,14 @@ class Rabbitmq:
             "RABBITMQ_CONF_ENV_FILE": str(folder / "absent"),
             # two cores are shared with the tests
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
-            # `queues` shows quorum queues as they were a moment ago, not five seconds
-            "RABBITMQ_SERVER_START_ARGS": "-rabbit quorum_tick_interval 200",
+            # queues are shown as they were a moment ago, not five seconds
+            "RABBITMQ_SERVER_START_ARGS": "-rabbit quorum_tick_interval 200 -rabbit collect_statistics_interval 200"
+            f" -rabbitmq_management listener [{{port,{self._management_port}}},{{ip,{{127,0,0,1}}}}]",
         }
         self._node: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         self._killed = False
+        self._manages = False
 
     def start(self) -> None:
         """Start the node and wait until it takes connections."""
@@ -80,8 +82,11 @@ class Rabbitmq:
 
     def ctl(self, *arguments: str) -> str:
         """What `rabbitmqctl --quiet ARGUMENTS` says."""
+        return self._run("rabbitmqctl", *arguments)
+
+    def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
-            [*_as_owner(), str(PROGRAMS / "rabbitmqctl"), "--quiet", *arguments],
+            [*_as_owner(), str(PROGRAMS / program), "--quiet", *arguments],
             env=self._environment,
             capture_output=True,
             text=True,
@@ -89,8 +94,15 @@ class Rabbitmq:
             cwd=self._folder,
         )
         if done.returncode != 0:
-            pytest.fail(f"rabbitmqctl {' '.join(arguments)} failed: {done.stderr or done.stdout}", pytrace=False)
+            pytest.fail(f"{program} {' '.join(arguments)} failed: {done.stderr or done.stdout}", pytrace=False)
         return done.stdout
+
+    def management(self) -> str:
+        """The URL of the management API; its plugin is enabled with the first call."""
+        if not self._manages:
+            self._run("rabbitmq-plugins", "enable", "rabbitmq_management")
+            self._manages = True
+        return f"http://guest:guest@127.0.0.1:{self._management_port}"
 
     def queues(self) -> dict[str, tuple[int, int]]:
         """Messages (ready and unacknowledged) and consumers of each queue."""

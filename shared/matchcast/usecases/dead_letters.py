@@ -19,9 +19,11 @@ ProblemOf = Callable[[MatchcastError], Problem]
 _DESTINATION: Final = "knativeerrordest"
 _CODE: Final = "knativeerrorcode"
 _DATA: Final = "knativeerrordata"
+_TRIGGER: Final = "knativetrigger"
+"""Of the path of the dead-letter sink; no broker tells it."""
 REPLAY: Final = "replay"
 """Extension of an event that is replayed: the letter's id and how often it has died."""
-_ADDED: Final = frozenset((_DESTINATION, _CODE, _DATA, REPLAY))
+_ADDED: Final = frozenset((_DESTINATION, _CODE, _DATA, _TRIGGER, REPLAY))
 _LONGEST_REASON: Final = 500
 _LONGEST_DESTINATION: Final = 1000
 _LONGEST_TRIGGER: Final = 253
@@ -46,7 +48,6 @@ def keep_letter(
     now: datetime,
     deadline: Deadline,
     problem_of: ProblemOf,
-    trigger: str | None = None,
 ) -> None:
     """Keep an event that died at this broker, and fail the task it was for, both or none.
 
@@ -54,8 +55,8 @@ def keep_letter(
     was, so a broker that tells of an older one again changes nothing.
 
     Args:
-        event: as the broker delivers it to a dead-letter sink, with its own extensions.
-        trigger: whose delivery failed, where it is told.
+        event: as the broker delivers it to a dead-letter sink, with its own extensions; `knativetrigger` among them is the
+            Trigger whose delivery failed.
     Raises:
         TimedOut: nothing was written.
     """
@@ -72,13 +73,13 @@ def keep_letter(
         died_at=now,
         deaths=1 + _deaths_before(told.get(REPLAY, ""), letter_id),
         replayed_at=None,
-        trigger=None if trigger is None else _printable(trigger, _LONGEST_TRIGGER),
+        trigger=_printable(told.get(_TRIGGER, ""), _LONGEST_TRIGGER) or None,
     )
     task_id = _task_of(event)
     with transaction():
         if letters.add(letter) and task_id is not None:
             problem = problem_of(_given_up(letter))
-            tasks.finish(task_id, now, problem=problem.model_dump(mode="json", exclude_none=True))
+            tasks.finish(task_id, now, problem=problem.to_json())
         deadline.check()
 
 
