@@ -15,5 +15,5 @@ class AskedLetters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Part of the list."""
 
     open: Annotated[bool, Meta(description="leave out those that were replayed and did not die again")] = False
-    cursor: Annotated[str | None, Meta(max_length=200, description="`next` of the page before holds it")] = None
+    cursor: Annotated[str, Meta(max_length=200, description="`next` of the page before holds it")] | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50

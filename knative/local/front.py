@@ -16,7 +16,7 @@ from matchcast.adapters.clock import utc_now
 from matchcast.errors import NotFound, Unauthorised
 from matchcast.telemetry import MergedMetrics, Telemetry
 from matchcast.web.answers import Answer
-from matchcast.web.app import Checks, Observed, WebApp
+from matchcast.web.app import DOCUMENTS, Checks, Observed, WebApp
 from matchcast.web.operations import Call
 from matchcast.web.problems import problem
 
@@ -75,10 +75,11 @@ class Front:
         if scope["type"] != "http":
             await self._front(scope, receive, send)
             return
-        service = self._routes.service_for(scope["method"], scope["path"])
+        is_document = scope["path"] in DOCUMENTS  # the same everywhere: no function is started for it
+        service = None if is_document else self._routes.service_for(scope["method"], scope["path"])
         if service is not None:
             await self._inside.services[service](scope, receive, send)
-        elif self._routes.methods_at(scope["path"]):
+        elif not is_document and self._routes.methods_at(scope["path"]):
             await self._not_allowed(scope, receive, send)
         else:
             await self._front(scope, receive, send)

@@ -36,6 +36,9 @@ DRAIN: Final = 30
 VERSIONS: Final[dict[str, "Deprecation | None"]] = {"/v1": None}
 """Prefixes of the paths, and whether they will go; without a prefix, the paths are those of the newest version."""
 
+DOCUMENTS: Final = ("/openapi.json", "/docs")
+"""Every function has them, of all functions."""
+
 _ALLOCATIONS: Final = 10_000
 """Between collections of garbage: requests leave few cycles, and Python's 700 looks for them several times in each."""
 _NOT_STARTED: Final = 3
@@ -155,13 +158,15 @@ class WebApp(Starlette):
             return Response(shown(), media_type=CONTENT_TYPE)
 
     def _add_documents(self) -> None:
-        @self.get("/openapi.json", tag="documents", hidden=True)
+        whole, page = DOCUMENTS
+
+        @self.get(whole, tag="documents", hidden=True)
         def openapi(call: Call[None, None]) -> Answer:
             from matchcast.web.openapi import published_document
 
             return Answer(published_document())
 
-        @self.get("/docs", tag="documents", hidden=True, media_type="text/html; charset=utf-8")
+        @self.get(page, tag="documents", hidden=True, media_type="text/html; charset=utf-8")
         def docs(call: Call[None, None]) -> Answer:
             from matchcast.web.openapi import document_page
 
