@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec.json import schema_components
+
 from matchcast.events import PAYLOADS, Payload
 
 FOLDER: Final = Path(__file__).parent / "events" / "schemas"
@@ -12,10 +14,15 @@ BASE_URL: Final = "https://matchcast.org/schemas/"
 
 def schema_of(payload: type[Payload]) -> dict[str, Any]:
     """The schema of one type's data, JSON Schema 2020-12."""
+    _, parts = schema_components([payload], ref_template="#/$defs/{name}")
+    parts = json.loads(json.dumps(parts).replace(r"\\Z", "$"))  # in JSON Schema $ is what \Z is in Python
+    whole = parts.pop(payload.__name__)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"{BASE_URL}{payload.NAME}.json",
-        **payload.model_json_schema(by_alias=True, mode="validation"),
+        **whole,
+        **payload.ALSO,
+        **({"$defs": parts} if parts else {}),
     }
 
 

@@ -71,7 +71,7 @@ def _with_host(url: str) -> None:
 
 def _token(value: Secret) -> None:
     if len(value.reveal()) < _SHORTEST_TOKEN:
-        raise ValueError(f"is shorter than {_SHORTEST_TOKEN} characters")
+        raise ValueError(f"has less than {_SHORTEST_TOKEN} characters")
 
 
 def _wheel(value: str) -> None:

@@ -118,7 +118,7 @@ def _event(
 def _pairing(home: str, away: str) -> dict[str, Any]:
     kickoff_at = NOW + timedelta(days=9)
     asked = AskedPairing(home_team=home, away_team=away, tournament="spain:la-liga", kickoff_at=kickoff_at)
-    return {"fixture": asked.model_dump(mode="json", exclude_none=True)}
+    return {"fixture": asked.to_json()}
 
 
 def first_deliveries() -> list[Delivery]:

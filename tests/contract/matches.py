@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from matchcast.domain.event import Event
 from matchcast.domain.match import MatchStats, MatchStatus, Odds, OddsMoment, SourceMatch
-from matchcast.events import MatchesIngested, first_event
+from matchcast.events import IngestCounts, MatchesIngested, first_event
 from matchcast.ports import AliasStatus, ResolvedMatch, TeamAlias, TeamRecord
 
 NOW: Final = datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -50,13 +50,6 @@ def fixture(home: str = "Arsenal", away: str = "Chelsea", **changes: Any) -> Res
 
 def ingested(*finished: int, id: str = "e1") -> Event:
     """A matches.ingested that tells of these matches as finished."""
-    payload = MatchesIngested.model_validate(
-        {
-            "task_id": "t1",
-            "source": "test",
-            "counts": {"inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0},
-            "finished": finished,
-            "upcoming": (),
-        }
-    )
+    counts = IngestCounts(inserted=0, updated=0, unchanged=0, rejected=0)
+    payload = MatchesIngested(task_id="t1", source="test", counts=counts, finished=finished, upcoming=())
     return first_event(payload, id=id, service="scrape", now=KICKOFF)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -260,7 +261,7 @@ def test_nothing_new_publishes_nothing_and_is_still_told(place: Place) -> None:
     before = (place.served, place.objects.keys("snapshots/"), list(place.ledger.rows()))
     place.now = NOW + timedelta(seconds=20)
     second = place.renew(ingested(2))
-    assert second == first.model_copy(update={"recorded": 0})
+    assert second == msgspec.structs.replace(first, recorded=0)
     assert (place.served, place.objects.keys("snapshots/"), list(place.ledger.rows())) == before
 
 

@@ -174,7 +174,7 @@ def test_matches_of_the_window_are_stored_and_told_of(
     reply = reply_of(deliver(scrape, event))
     assert reply is not None
     told = payload_of(reply, MatchesIngested)
-    assert told.counts.model_dump() == {"inserted": 2, "updated": 0, "unchanged": 0, "rejected": 1}
+    assert told.counts.to_json() == {"inserted": 2, "updated": 0, "unchanged": 0, "rejected": 1}
     stored = {row.id: (row.home_team_id, row.status) for row in rows(database, matches)}
     assert [stored[i] for i in told.finished] == [("england:fulham", 6)]
     assert [stored[i] for i in told.upcoming] == [("england:chelsea", 1)]
@@ -188,7 +188,7 @@ def test_matches_of_the_window_are_stored_and_told_of(
     done = task(database, told.task_id)
     assert (done.state, done.problem) == (TaskState.SUCCESS, None)
     assert done.result is not None
-    assert done.result["matches"] == told.counts.model_dump()
+    assert done.result["matches"] == told.counts.to_json()
     assert "Everton" in done.result["rejected"][0]
 
 
@@ -238,7 +238,7 @@ def test_a_result_is_an_update_of_its_fixture(
     reply = reply_of(deliver(scrape, accepted(scrape, broker)))
     assert reply is not None
     told = payload_of(reply, MatchesIngested)
-    assert told.counts.model_dump() == {"inserted": 0, "updated": 1, "unchanged": 1, "rejected": 1}
+    assert told.counts.to_json() == {"inserted": 0, "updated": 1, "unchanged": 1, "rejected": 1}
     assert (len(told.finished), told.upcoming) == (2, ())
 
 
@@ -253,7 +253,7 @@ def test_a_source_whose_layout_changed_fails_the_task_and_keeps_what_it_said(
     assert (told.problem.status, told.source) == (422, "football-data")
     done = task(database, told.task_id)
     assert (done.state, done.result) == (TaskState.FAILURE, None)
-    assert done.problem == told.problem.model_dump(exclude_none=True)
+    assert done.problem == told.problem.to_json()
     (capture,) = rows(database, captures)
     assert gzip.decompress(objects.get(capture.object_key)) == b"<html>we moved</html>"
     assert rows(database, matches) == []

@@ -172,7 +172,7 @@ class Forecasting:
             finished = Finished(one.task_id, result=one.made.shown(id_))
             told = PredictionCompleted(task_id=one.task_id, forecast=_data(one.made.forecast, id_))
         else:
-            finished = Finished(one.task_id, problem=one.made.model_dump(mode="json", exclude_none=True))
+            finished = Finished(one.task_id, problem=one.made.to_json())
             told = PredictionFailed(task_id=one.task_id, problem=one.made)
         return finished, next_event(one.event, told, service=self._service, now=now)
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+import msgspec
+
 from matchcast.errors import BundleBroken, NotFound, Unavailable
 from matchcast.model.bundle import MANIFEST, SERVED_FILES, Bundle, load_bundle
 from matchcast.ports import ObjectStore
@@ -187,7 +189,7 @@ def read_pointer(raw: bytes, key: str = CHAMPION_KEY) -> ChampionPointer:
         BundleBroken: it cannot be read.
     """
     try:
-        pointer = ChampionPointer(**json.loads(raw))
+        pointer = ChampionPointer(**msgspec.json.decode(raw))
         if not all(isinstance(value, str) and value for value in asdict(pointer).values()):
             raise ValueError("a field is empty or no text")
     except (ValueError, TypeError) as error:

@@ -212,7 +212,7 @@ class _Scrape:
 
     def _fail(self, problem: Problem) -> Event:
         payload = ScrapeFailed(task_id=self.task_id, source=self.source, problem=problem)
-        return self._finish(payload, problem=problem.model_dump(mode="json", exclude_none=True))
+        return self._finish(payload, problem=problem.to_json())
 
     def _finish(
         self, payload: Payload, *, result: Mapping[str, Any] | None = None, problem: Mapping[str, Any] | None = None
@@ -229,7 +229,7 @@ class _Scrape:
             "from": self.window.first_day.isoformat(),
             "to": self.window.last_day.isoformat(),
             "tournaments": sorted(self.window.tournaments),
-            "matches": payload.counts.model_dump(),
+            "matches": payload.counts.to_json(),
             "finished": len(payload.finished),
             "upcoming": len(payload.upcoming),
             "new_teams": [team.team_id for team in report.new_teams[:_SHOWN]],

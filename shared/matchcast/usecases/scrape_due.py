@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field
+from msgspec import Meta
 
 from matchcast.domain.event import Event, derived_id
 from matchcast.errors import BadInput
@@ -11,10 +11,10 @@ from matchcast.events import Id, Part, ScrapeRequested, data_of
 LONGEST_WINDOW: Final = 366
 """Days that one scrape may cover."""
 
-_Days = Annotated[int, Field(ge=0, le=LONGEST_WINDOW)]
+_Days = Annotated[int, Meta(ge=0, le=LONGEST_WINDOW)]
 
 
-class ScrapeDue(Part):
+class ScrapeDue(Part, frozen=True, kw_only=True):
     """What a PingSource says: read this source from some days before today to some days after."""
 
     source: Id

@@ -18,9 +18,10 @@ from matchcast.adapters.objects_folder import FolderStore
 from matchcast.domain.event import CLAIM, Event, derived_id
 from matchcast.errors import BadInput, GateFailed, MatchcastError, NotFound, TaskEnded, Unavailable
 from matchcast.events import EventRejected, MatchesIngested, ScrapeFailed, next_event, payload_of
+from matchcast.fields import read_fields
 from matchcast.ports import ObjectStore
 from matchcast.ports.events import Deadline
-from matchcast.web.app import create_web_app
+from matchcast.web.app import WebApp
 from matchcast.web.events import ANY, LARGEST_EVENT, take_events
 from tests.entrypoints.served import served
 from tests.unit.events.examples import EXAMPLES
@@ -29,7 +30,7 @@ NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
 EVENT = Event(
     "e1", "/matchcast/tests", "org.matchcast.scrape.requested", NOW, EXAMPLES["scrape.requested"], "s", {"a": "b"}
 )
-FAILED = ScrapeFailed.model_validate(EXAMPLES["scrape.failed"])
+FAILED = read_fields(ScrapeFailed, EXAMPLES["scrape.failed"])
 
 
 class Function:
@@ -58,7 +59,7 @@ def objects(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 def client(function: Function, objects: FolderStore) -> Iterator[httpx.Client]:
-    app = create_web_app("tests")
+    app = WebApp("tests")
     settings: dict[str, Any] = {"service": "tests", "now": lambda: NOW, "objects": lambda: objects}
     take_events(app, {EVENT.type: function.handle}, seconds=0.5, **settings)
     take_events(app, {ANY: function.handle}, seconds=0.5, path="/all", **settings)
@@ -194,14 +195,14 @@ def test_the_object_store_is_opened_for_what_lies_in_it_alone(function: Function
     def broken() -> ObjectStore:
         raise BadInput("objects_url: is none", "objects_url")
 
-    app = create_web_app("tests")
+    app = WebApp("tests")
     take_events(app, {ANY: function.handle}, service="tests", now=lambda: NOW, objects=broken, seconds=5)
     with served(app) as client:
         assert send(client, EVENT).status_code == 204
         function.does = lambda event, _: next_event(event, FAILED, service="tests", now=NOW)
         assert send(client, EVENT).status_code == 200
         large = EXAMPLES["matches.ingested"] | {"finished": list(range(10**15, 10**15 + 20_000))}
-        ingested = MatchesIngested.model_validate(large)
+        ingested = read_fields(MatchesIngested, large)
         function.does = lambda event, _: next_event(event, ingested, service="tests", now=NOW)
         answer = send(client, EVENT)
         assert (answer.status_code, "objects_url" in answer.text) == (503, True)
@@ -278,7 +279,7 @@ def test_large_data_waits_in_the_object_store(client: httpx.Client, function: Fu
     assert light.extensions[CLAIM] == "events/e3.json"
     assert len(event_http(light)[1]) == 0
     function.does = lambda event, _: next_event(
-        event, MatchesIngested.model_validate(event.data), service="tests", now=NOW
+        event, read_fields(MatchesIngested, event.data), service="tests", now=NOW
     )
     answer = send(client, light)
     assert function.taken == [large]

@@ -17,12 +17,17 @@ from matchcast.errors import BadInput
 from matchcast.events import (
     PAYLOADS,
     EventRejected,
+    ModelPromoted,
+    ModelRejected,
+    Part,
     PredictionRequested,
+    RollingScores,
     ScrapeRequested,
     first_event,
     next_event,
     payload_of,
 )
+from matchcast.fields import read_fields
 from tests.unit.events.examples import EXAMPLES
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
@@ -121,6 +126,52 @@ def test_ids_hold_no_control_characters(task_id: str) -> None:
             payload_of(event_of(name, data), PAYLOADS[PREFIX + name])
 
 
+def test_an_id_ends_without_a_line_feed_and_no_text_holds_half_a_character() -> None:
+    """Neither could be written to a database or sent on."""
+    for wrong in ("a\n", "a\ud800"):
+        assert not is_taken("scrape.requested", EXAMPLES["scrape.requested"] | {"task_id": wrong})
+    deep = changed(EXAMPLES["prediction.requested"], ("fixture", "home_team"), "\udfffb")
+    with pytest.raises(BadInput, match="half a character"):
+        payload_of(event_of("prediction.requested", deep), PredictionRequested)
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 1])
+def test_data_that_is_no_object_is_refused(data: Any) -> None:
+    assert not is_taken("scrape.requested", data)
+
+
+def test_every_fault_of_an_event_is_told_by_its_path() -> None:
+    fixture = {"home_team": "", "away_team": "b", "tournament": "c", "kickoff_at": "2025-03-01"}
+    with pytest.raises(BadInput) as caught:
+        payload_of(event_of("prediction.requested", {"fixture": fixture, "odd": 1}), PredictionRequested)
+    assert caught.value.field == "data.task_id"
+    for path in ("data.task_id: is missing", "data.fixture.home_team: expected", "data.odd: is no field of this"):
+        assert path in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [
+        (ModelRejected(reason=""), "length >= 1"),
+        (ModelRejected(reason="\ud800"), "surrogates"),
+        (ModelPromoted(version="1", run_id="1", promoted_at=NOW.replace(tzinfo=None), reason="no zone"), "timezone"),
+        (
+            RollingScores(days=7, matches=1, log_loss=float("nan"), rps=0.2, brier=0.6),
+            "log_loss",
+        ),
+    ],
+)
+def test_what_is_not_as_its_schema_says_is_never_sent(payload: Part, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        payload.to_json()
+
+
+def test_an_event_is_not_made_of_what_is_not_as_its_schema_says() -> None:
+    payload = ModelRejected(reason="")
+    with pytest.raises(ValueError, match="length >= 1"):
+        first_event(payload, id="1", service="tests", now=NOW)
+
+
 def test_a_window_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(BadInput, match="to: 2025-02-01 is before from, 2025-03-01"):
         payload_of(event_of("scrape.requested", EXAMPLES["scrape.requested"] | {"to": "2025-02-01"}), ScrapeRequested)
@@ -150,7 +201,7 @@ def test_a_derived_id_depends_on_the_parent_and_the_type_alone(id: str, source: 
 
 def test_an_event_that_follows_names_its_parent_and_has_a_time() -> None:
     parent = event_of("scrape.requested", EXAMPLES["scrape.requested"])
-    payload = EventRejected.model_validate(EXAMPLES["event.rejected"])
+    payload = read_fields(EventRejected, EXAMPLES["event.rejected"])
     followed = next_event(parent, payload, service="scrape", now=NOW)
     assert (followed.source, followed.type, followed.time) == ("/matchcast/scrape", EventRejected.type(), NOW)
     assert followed.extensions == {"parentid": parent.id}

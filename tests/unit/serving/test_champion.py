@@ -14,7 +14,7 @@ from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.errors import BundleBroken, SnapshotBroken, Unavailable
 from matchcast.model.bundle import SERVED_FILES
-from matchcast.usecases.champion import CHAMPION_KEY, Champion, load_champion, set_champion
+from matchcast.usecases.champion import CHAMPION_KEY, Champion, ChampionPointer, load_champion, set_champion
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 from tests.entrypoints import house
 from tests.entrypoints.house import House
@@ -47,7 +47,10 @@ def test_no_store_says_how_to_get_one(here: House) -> None:
         load_champion(here.objects)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"version": "x"}', b"\xff\xfe"])
+HALF = json.dumps(dict.fromkeys(ChampionPointer.__annotations__, "\ud800")).encode()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"version": "x"}', b"\xff\xfe", HALF])
 def test_a_half_written_pointer_is_refused(here: House, content: bytes) -> None:
     here.promote(1)
     here.objects.put(CHAMPION_KEY, content)

@@ -145,7 +145,7 @@ def test_a_rate_limit_that_is_none_is_refused_at_the_start(quota: str, seconds: 
 
 def test_a_token_is_long_enough_and_never_quoted() -> None:
     environment = {"K_SINK": "http://broker", "MATCHCAST_HOOK_TOKEN": "S3" + "CRET"}
-    with pytest.raises(BadInput, match="MATCHCAST_HOOK_TOKEN: is shorter than 16 characters") as raised:
+    with pytest.raises(BadInput, match="MATCHCAST_HOOK_TOKEN: has less than 16 characters") as raised:
         read_settings(ReloadSettings, environment)
     assert "S3CRET" not in "".join(format_exception(raised.value))
 
