@@ -1,88 +1,27 @@
 """Settling on SQLite and PostgreSQL."""
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import log
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
 
 from matchcast.adapters.clock import Timer
 from matchcast.adapters.database.engine import Database
-from matchcast.adapters.database.inbox import SqlInbox
-from matchcast.adapters.database.ledger import SqlLedger
-from matchcast.adapters.database.match_store import SqlMatchStore
-from matchcast.adapters.database.prices import SqlPrices
-from matchcast.adapters.database.records import settlement_row
-from matchcast.adapters.database.settlements import SqlSettlements
-from matchcast.adapters.database.tables import matches, settlements
-from matchcast.domain.forecast import Cause, Forecast, Probabilities
-from matchcast.domain.match import Fixture, MatchStatus, Odds, OddsMoment
-from matchcast.domain.settlement import Settlement
+from matchcast.domain.forecast import Cause
+from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadInput, TimedOut
-from matchcast.events import ForecastsSettled, payload_of
+from matchcast.events import ForecastsSettled
 from matchcast.ports import ResolvedMatch
-from matchcast.usecases.settle import Settler
-from tests.contract.matches import ALIASES, KICKOFF, TEAMS, fixture, ingested, told
+from tests.contract.matches import KICKOFF, fixture, ingested, told
+from tests.contract.settling import BEFORE, CLOSING, HOME_LIKELY, NOW, Place
 from tests.contract.tampering import unguarded
 
-NOW = datetime(2025, 3, 2, 9, tzinfo=UTC)
-BEFORE = KICKOFF - timedelta(hours=1)
 DAY = timedelta(days=1)
-CLOSING = (Odds("PS", OddsMoment.CLOSING, 2.0, 3.5, 4.0), Odds("Avg", OddsMoment.CLOSING, 1.9, 3.4, 4.2))
-HOME_LIKELY = Probabilities(0.5, 0.25, 0.25)
-
-
-class Place:
-    """A database, and what is done to it."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.ledger = SqlLedger(database)
-        self.settlements = SqlSettlements(database)
-        self.settler = Settler("drift", self.settlements, SqlPrices(database), SqlInbox(database))
-
-    def load(self, *rows: ResolvedMatch) -> None:
-        SqlMatchStore(self.database).load(rows, TEAMS, ALIASES, NOW)
-
-    def match_id(self, home: str = "arsenal", away: str = "chelsea") -> int:
-        chosen = select(matches.c.id).where(
-            matches.c.home_team_id == f"england:{home}", matches.c.away_team_id == f"england:{away}"
-        )
-        with self.database.reading() as connection:
-            return int(connection.execute(chosen).scalar_one())
-
-    def forecast(
-        self,
-        at: datetime = BEFORE,
-        *,
-        recorded_at: datetime | None = None,
-        probabilities: Probabilities = HOME_LIKELY,
-        match_id: int | None = -1,
-        cause: Cause = Cause.NEW_RESULTS,
-    ) -> int:
-        """Put one into the ledger; its id."""
-        game = Fixture("england:premier-league", "england:arsenal", "england:chelsea", KICKOFF, 2024)
-        about = replace(game, match_id=self.match_id() if match_id == -1 else match_id)
-        made = Forecast(about, at, probabilities, "v1", "s1", "c1", cause)
-        return self.ledger.append([made], recorded_at or at)[0].forecast_id
-
-    def settle(self, *finished: int, id: str = "e1", now: datetime = NOW) -> ForecastsSettled:
-        reply = self.settler.settle(ingested(*finished, id=id), now, Timer(30))
-        assert reply is not None
-        return payload_of(reply, ForecastsSettled)
-
-    def all(self) -> Sequence[Settlement]:
-        """Every revision; what is equal whenever it was written compares equal."""
-        with self.database.reading() as connection:
-            rows = connection.execute(select(settlements)).all()
-        found = [settlement_row(row._asdict()).settlement for row in rows]
-        return sorted(settlement._replace(settled_at=NOW) for settlement in found)
 
 
 @pytest.fixture
@@ -195,13 +134,34 @@ def test_closing_prices_that_come_later_complete_a_settlement_without_correcting
     assert place.settlements.last([match_id])[match_id].market is not None
 
 
-def test_a_result_that_is_withdrawn_counts_in_no_score(place: Place) -> None:
-    place.load(told())
+@pytest.mark.parametrize("status", [MatchStatus.ABANDONED, MatchStatus.CANCELLED, MatchStatus.POSTPONED])
+def test_a_result_that_is_taken_back_gets_a_revision_without_result_and_counts_in_no_score(
+    place: Place, status: MatchStatus
+) -> None:
+    place.load(told(odds=CLOSING))
     place.forecast()
+    match_id = place.match_id()
+    place.settle(match_id)
+    (first,) = place.all()
+    place.declare(status)
+
+    reply = place.settle(id="e2", now=NOW + 400 * DAY)
+    assert (reply.matches, reply.corrected, reply.scores) == ((match_id,), (match_id,), ())
+    assert place.all() == [first, first._replace(revision=2, status=status, result=None, market=None)]
+    assert place.settle(match_id, id="e3").matches == (), "taken back once"
+
+
+def test_a_result_that_comes_after_all_is_settled_again(place: Place) -> None:
+    place.load(told())
+    forecast_id = place.forecast()
     place.settle(place.match_id())
-    with place.database.writing() as connection:
-        connection.execute(matches.update().values(status=MatchStatus.ABANDONED.value))
-    assert place.settle(id="e2").scores == ()
+    place.declare(MatchStatus.ABANDONED)
+    place.settle(id="e2")
+    place.declare(MatchStatus.FINISHED)
+    assert place.settle(place.match_id(), id="e3").corrected == (place.match_id(),)
+    assert [(s.revision, s.forecast_id, s.result is None) for s in place.all()] == [
+        (1, forecast_id, False), (2, forecast_id, True), (3, forecast_id, False),
+    ]  # fmt: skip
 
 
 def test_windows_without_matches_are_left_out(place: Place) -> None:

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
-from matchcast.domain.match import Fixture, Outcome
+from matchcast.domain.match import Fixture, Outcome, day_start
 
 GENESIS_HASH: Final = "0" * 64
 """The `previous_hash` of the ledger's first row."""
@@ -21,11 +21,12 @@ Reference = Literal["closing odds", "other members"]
 
 
 class Cause(StrEnum):
-    """Why a forecast was made."""
+    """Why a forecast was made; `compared`: a request named another model than the champion, and it is settled for nobody."""
 
     REQUESTED = "requested"
     NEW_RESULTS = "new_results"
     NEW_MODEL = "new_model"
+    COMPARED = "compared"
 
 
 class Probabilities(NamedTuple):
@@ -166,3 +167,9 @@ def chained(new: Iterable[Forecast], recorded_at: datetime, after_id: int, after
 def iso(instant: datetime) -> str:
     """An instant as hashes take it: ISO 8601 in UTC with microseconds."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def in_time(as_of: datetime, recorded_at: datetime, kickoff_at: datetime, kickoff_known: bool) -> bool:
+    """Whether a forecast was made and on record before kick-off; where only the day is known, before that day is over."""
+    latest = kickoff_at if kickoff_known else day_start(kickoff_at) + timedelta(days=1)
+    return as_of <= latest and recorded_at < latest

@@ -69,6 +69,11 @@ class SettlementRow(NamedTuple):
     previous_hash: str
     hash: str
 
+    @property
+    def expected_hash(self) -> str:
+        """The hash that follows from the other fields."""
+        return settlement_hash(self.settlement, self.previous_hash)
+
 
 def settlement_hash(settlement: Settlement, previous_hash: str) -> str:
     """SHA-256 (hex) over every field of a settlement and the hash of the one before it; written as in `ledger_hash`."""

@@ -12,6 +12,7 @@ matches     lists of matches (serving)
 match_store loads of matches, stats, odds and clubs
 records     rows of the two chains, for any driver (serving)
 ledger      the chain of forecasts (serving)
+chains      both chains as they are stored, to prove them
 tasks       work accepted and done later, and its states
 inbox       events handled, each with its reply, in the transaction of the effect
 dead_letters events that could not be delivered
