@@ -31,7 +31,7 @@ from matchcast.model.interval import Interval
 from matchcast.model.linear import Linear
 from matchcast.model.scaling import Scaling
 from matchcast.model.trees import Trees
-from matchcast.ports import ResolvedMatch, TeamRecord
+from matchcast.ports import ObjectStore, ResolvedMatch, TeamRecord
 from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, set_champion
 from matchcast.usecases.predict import make_forecast
 from matchcast.usecases.publish import SnapshotPointer, publish_snapshot
@@ -119,7 +119,7 @@ def matches() -> MatchColumns:
 @cache
 def contract() -> FeatureContract:
     """A bit of everything."""
-    families = ("elo", "pi", "goals", "shots", "counts", "league", "form", "meetings")
+    families = ("elo", "pi", "goals", "shots", "counts", "league", "form", "meetings", "rest")
     return choose(families, ("home", "diff"), ("all", "season"), (1, 5), ("win", "goals_for", "shots_for"))
 
 
@@ -267,17 +267,7 @@ class House:
         return set_champion(self.objects, bundle_files(seed), NOW.isoformat(), NOW.isoformat())
 
     def promote_unchecked(self, files: Mapping[str, bytes]) -> ChampionPointer:
-        """Make a bundle the champion without loading it, as other code than this may."""
-        manifest = json.loads(files["manifest.json"])
-        prefix = f"models/{manifest['version']}/"
-        pointer = ChampionPointer(
-            manifest["version"], manifest["run_id"], prefix, hashlib.sha256(files["manifest.json"]).hexdigest(),
-            NOW.isoformat(), NOW.isoformat(),
-        )  # fmt: skip
-        for name, content in files.items():
-            self.objects.put(prefix + name, content)
-        self.objects.put(CHAMPION_KEY, json.dumps(asdict(pointer)).encode())
-        return pointer
+        return promote_unchecked(self.objects, files)
 
     def publish(self, seed: int, made_in: Path) -> SnapshotPointer:
         bundle = load_bundle(bundle_files(seed))
@@ -296,6 +286,20 @@ class House:
 
     def key(self, *scopes: str) -> str:
         return self.keys.create("tests", frozenset(scopes), NOW).text
+
+
+def promote_unchecked(objects: ObjectStore, files: Mapping[str, bytes]) -> ChampionPointer:
+    """Make a bundle the champion without loading it, as other code than this may."""
+    manifest = json.loads(files["manifest.json"])
+    prefix = f"models/{manifest['version']}/"
+    pointer = ChampionPointer(
+        manifest["version"], manifest["run_id"], prefix, hashlib.sha256(files["manifest.json"]).hexdigest(),
+        NOW.isoformat(), NOW.isoformat(),
+    )  # fmt: skip
+    for name, content in files.items():
+        objects.put(prefix + name, content)
+    objects.put(CHAMPION_KEY, json.dumps(asdict(pointer)).encode())
+    return pointer
 
 
 def moved(fixture: Fixture, **changes: object) -> Fixture:

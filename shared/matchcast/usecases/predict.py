@@ -1,28 +1,27 @@
-"""Forecast one fixture on request."""
+"""Forecast what was asked for."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import isnan
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matchcast.domain.competitions import COMPETITION_BY_ID
+from matchcast.domain.assumption import Assumption, Hypothetical, Supposed
 from matchcast.domain.forecast import Cause, Coverage, Forecast, Pairing, Probabilities
-from matchcast.domain.match import Fixture, day_start
-from matchcast.errors import BadInput, NotFound, Unavailable, UnknownTeam, UnknownTournament
+from matchcast.domain.match import Fixture
+from matchcast.errors import MatchcastError, Unavailable
 from matchcast.features.layout import T_PLAYED
 from matchcast.features.online import read_row
 from matchcast.model.bundle import Bundle, features_known
-from matchcast.ports import Ledger, StateSnapshot
+from matchcast.ports import LedgerEnd, PairingState, StateSnapshot
+from matchcast.usecases.question import Question, fixture_asked_for
+from matchcast.usecases.what_if import pooled, rows_under
 
 _LOG: Final = logging.getLogger("matchcast.predict")
-
-FURTHEST: Final = timedelta(days=366)
-"""How far ahead a kick-off may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,13 @@ class Answer:
 
 
 def forecast_for(
-    asked: int | Pairing, *, bundle: Bundle, snapshot: StateSnapshot, code_revision: str, now: datetime
+    asked: int | Pairing,
+    *,
+    bundle: Bundle,
+    snapshot: StateSnapshot,
+    code_revision: str,
+    now: datetime,
+    cause: Cause = Cause.REQUESTED,
 ) -> Answer:
     """Forecast what was asked for.
 
@@ -52,17 +57,58 @@ def forecast_for(
         BadInput: an unknown name, one club twice, or a kick-off in the past or too far ahead; names the field.
         Unavailable: as `make_forecast`.
     """
+    (answer,) = forecast_each(
+        [asked], bundle=bundle, snapshot=snapshot, code_revision=code_revision, now=now, cause=cause
+    )
+    if isinstance(answer, MatchcastError):
+        raise answer
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def forecast_each(
+    asked: Sequence[Question],
+    *,
+    bundle: Bundle,
+    snapshot: StateSnapshot,
+    code_revision: str,
+    now: datetime,
+    cause: Cause = Cause.REQUESTED,
+) -> list[Answer | Supposed | MatchcastError]:
+    """Forecast everything that was asked for, in one call of the model; each to the bit as if it were asked for alone.
+
+    Returns:
+        In order: an answer, what would be forecast where it is hypothetical, or what is wrong with this one (as
+        `forecast_for` and `what_if.rows_under` raise it).
+    """
     as_of = max(now, snapshot.as_of)
-    fixture = known_fixture(asked, snapshot) if isinstance(asked, int) else fixture_of(asked, snapshot, as_of)
-    _check_kickoff(
-        fixture.kickoff_at, fixture.kickoff_known, as_of, "match_id" if isinstance(asked, int) else "kickoff_at"
-    )
-    return _answer(
-        fixture, bundle=bundle, snapshot=snapshot, code_revision=code_revision, as_of=as_of, cause=Cause.REQUESTED
-    )
+    found = [_prepared(one, bundle, snapshot, as_of) for one in asked]
+    made = iter(_predicted([row for one in found if isinstance(one, _Prepared) for row in one.rows], bundle))
+    answers: list[Answer | Supposed | MatchcastError] = []
+    for one in found:
+        if isinstance(one, MatchcastError):
+            answers.append(one)
+            continue
+        given = [next(made) for _ in one.rows]
+        if one.assumed is None:
+            answers.append(_answer(one, given[0], bundle, snapshot, code_revision, as_of, cause))
+            continue
+        answers.append(
+            Supposed(
+                fixture=one.fixture,
+                assumed=one.assumed,
+                as_of=as_of,
+                probabilities=pooled([each.probabilities for each in given]),
+                model_version=bundle.version,
+                snapshot_hash=snapshot.state_hash,
+                code_revision=code_revision,
+                coverage=_coverage(one, given),
+            )
+        )
+    return answers
 
 
-def record(forecast: Forecast, ledger: Callable[[], Ledger], now: datetime) -> int | None:
+def record(forecast: Forecast, ledger: Callable[[], LedgerEnd], now: datetime) -> int | None:
     """Put a forecast into the ledger, before anyone sees it.
 
     Args:
@@ -85,14 +131,47 @@ def make_forecast(
     Raises:
         Unavailable: the model reads prices, and the snapshot has none of this fixture.
     """
-    return _answer(
-        fixture, bundle=bundle, snapshot=snapshot, code_revision=code_revision, as_of=as_of, cause=cause
-    ).forecast
+    prepared = _plain(fixture, bundle, snapshot)
+    (made,) = _predicted(prepared.rows, bundle)
+    return _answer(prepared, made, bundle, snapshot, code_revision, as_of, cause).forecast
 
 
-def _answer(
-    fixture: Fixture, *, bundle: Bundle, snapshot: StateSnapshot, code_revision: str, as_of: datetime, cause: Cause
-) -> Answer:
+class _Prepared(NamedTuple):
+    """A match with the rows that the model reads of it: one, or two where the venue is neutral, the clubs swapped."""
+
+    fixture: Fixture
+    pairing: PairingState
+    rows: list[list[float]]
+    assumed: Assumption | None = None
+
+
+class _Made(NamedTuple):
+    """What the model made of a row, float32, shape (1, features)."""
+
+    row: NDArray[np.float32]
+    probabilities: Probabilities
+
+
+def _predicted(rows: Sequence[list[float]], bundle: Bundle) -> list[_Made]:
+    if not rows:
+        return []
+    table = np.array(rows, dtype=np.float32)
+    made = bundle.predict(table).tolist()
+    return [_Made(table[i : i + 1], Probabilities(*each)) for i, each in enumerate(made)]
+
+
+def _prepared(asked: Question, bundle: Bundle, snapshot: StateSnapshot, as_of: datetime) -> _Prepared | MatchcastError:
+    try:
+        if not isinstance(asked, Hypothetical):
+            return _plain(fixture_asked_for(asked, snapshot, as_of), bundle, snapshot)
+        fixture = fixture_asked_for(asked.asked, snapshot, as_of)
+        pairing = snapshot.pairing(fixture)
+        return _Prepared(fixture, pairing, rows_under(asked.assumed, fixture, pairing, snapshot, bundle), asked.assumed)
+    except MatchcastError as error:
+        return error
+
+
+def _plain(fixture: Fixture, bundle: Bundle, snapshot: StateSnapshot) -> _Prepared:
     pairing = snapshot.pairing(fixture)
     if bundle.contract.market_from and any(isnan(log_odds) for log_odds in pairing.market):
         raise Unavailable(
@@ -100,86 +179,30 @@ def _answer(
             "none of this match: ask for a fixture that GET /predict/ lists, run the batch_inference stage again, or promote a "
             "model without the market overlay"
         )
-    row = np.array([read_row(pairing, fixture, bundle.contract)], dtype=np.float32)
-    home, draw, away = bundle.predict(row)[0].tolist()
+    return _Prepared(fixture, pairing, [read_row(pairing, fixture, bundle.contract)])
+
+
+def _answer(
+    one: _Prepared,
+    made: _Made,
+    bundle: Bundle,
+    snapshot: StateSnapshot,
+    code_revision: str,
+    as_of: datetime,
+    cause: Cause,
+) -> Answer:
     forecast = Forecast(
-        fixture=fixture,
+        fixture=one.fixture,
         as_of=as_of,
-        probabilities=Probabilities(home, draw, away),
+        probabilities=made.probabilities,
         model_version=bundle.version,
         snapshot_hash=snapshot.state_hash,
         code_revision=code_revision,
         cause=cause,
     )
-    (known,) = features_known(row).tolist()
-    return Answer(forecast, row, Coverage(known, int(pairing.home[T_PLAYED]), int(pairing.away[T_PLAYED])))
+    return Answer(forecast, made.row, _coverage(one, [made]))
 
 
-def known_fixture(match_id: int, snapshot: StateSnapshot) -> Fixture:
-    """The upcoming fixture with this id.
-
-    Raises:
-        NotFound: there is none.
-    """
-    fixture = snapshot.fixture(match_id)
-    if fixture is None:
-        raise NotFound(
-            f"match_id: {match_id} is no upcoming fixture of the snapshot as of {snapshot.as_of.isoformat()}; "
-            "GET /predict/ lists the fixtures with forecasts, and home_team, away_team, tournament and kickoff_at "
-            "forecast any pairing"
-        )
-    return fixture
-
-
-def fixture_of(asked: Pairing, snapshot: StateSnapshot, as_of: datetime) -> Fixture:
-    """The known fixture of this pairing on this day, or the pairing as it was asked for.
-
-    Raises:
-        BadInput: an unknown name, one club twice, or a kick-off in the past or too far ahead; names the field.
-    """
-    try:
-        tournament = snapshot.tournament_id(asked.tournament)
-    except UnknownTournament as error:
-        raise UnknownTournament(f"tournament: {error}", "tournament") from error
-    home = _team(asked.home_team, tournament, snapshot, "home_team")
-    away = _team(asked.away_team, tournament, snapshot, "away_team")
-    if home == away:
-        raise BadInput(f"away_team: {home} is the home team too; give two different clubs", "away_team")
-    kickoff_at = asked.kickoff_at.astimezone(UTC)
-    _check_kickoff(kickoff_at, asked.kickoff_known, as_of, "kickoff_at")
-    known = snapshot.fixture_of(tournament, home, away, kickoff_at.date())
-    if known is not None:
-        return known
-    season = asked.season
-    if season is None:
-        competition = COMPETITION_BY_ID.get(tournament)
-        season = None if competition is None else competition.season_of(kickoff_at.date())
-    elif not kickoff_at.year - 1 <= season <= kickoff_at.year:
-        raise BadInput(
-            f"season: {season} does not fit the kick-off; give the year in which the season starts, "
-            f"{kickoff_at.year - 1} or {kickoff_at.year}",
-            "season",
-        )
-    return Fixture(tournament, home, away, kickoff_at, season, kickoff_known=asked.kickoff_known)
-
-
-def _team(name: str, tournament: str, snapshot: StateSnapshot, field: str) -> str:
-    try:
-        return snapshot.team_id(name, tournament)
-    except UnknownTeam as error:
-        raise UnknownTeam(f"{field}: {error}", field, error.suggestions) from error
-
-
-def _check_kickoff(kickoff_at: datetime, kickoff_known: bool, as_of: datetime, field: str) -> None:
-    if kickoff_at < (as_of if kickoff_known else day_start(as_of)):
-        raise BadInput(
-            f"{field}: the kick-off {kickoff_at.isoformat()} is before {as_of.isoformat(timespec='seconds')}; "
-            "forecasts are made before kick-off, GET /predict/{match_id} shows the last one",
-            field,
-        )
-    if kickoff_at - as_of > FURTHEST:
-        raise BadInput(
-            f"{field}: the kick-off {kickoff_at.isoformat()} is more than {FURTHEST.days} days ahead; "
-            f"give one until {(as_of + FURTHEST).date().isoformat()}",
-            field,
-        )
+def _coverage(one: _Prepared, made: Sequence[_Made]) -> Coverage:
+    known = [float(features_known(each.row)[0]) for each in made]
+    return Coverage(sum(known) / len(known), int(one.pairing.home[T_PLAYED]), int(one.pairing.away[T_PLAYED]))
