@@ -60,6 +60,7 @@ def test_the_last_forecast_made_and_recorded_before_kickoff_counts_whoever_asked
     place.forecast(BEFORE, recorded_at=KICKOFF)
     place.forecast(KICKOFF + timedelta(minutes=1))
     place.forecast(BEFORE, match_id=None)
+    place.forecast(BEFORE, cause=Cause.COMPARED)
     place.settle(place.match_id())
     assert place.settlements.last([place.match_id()])[place.match_id()].forecast_id == last
 

@@ -28,7 +28,7 @@ class RenewedLedger(Protocol):
     """The part of the ledger that renewing reads and writes."""
 
     def latest(self, match_ids: Sequence[int]) -> Sequence[LedgerRow]:
-        """The last row of each of these matches that has any."""
+        """The last row of each of these matches that has any, made by whichever champion there was."""
         ...
 
     def append(self, forecasts: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:

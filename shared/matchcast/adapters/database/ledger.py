@@ -9,7 +9,7 @@ from sqlalchemy import Row, func, insert, select, text
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.records import APPEND_LOCK, forecast_row, forecast_values
 from matchcast.adapters.database.tables import forecasts
-from matchcast.domain.forecast import GENESIS_HASH, Forecast, LedgerRow, chained
+from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, chained
 
 _TAKE_TURN: Final = text(f"SELECT pg_advisory_xact_lock({APPEND_LOCK})")
 _END_OF_CHAIN: Final = (
@@ -51,7 +51,12 @@ class SqlLedger:
         with self._database.reading() as connection:
             for start in range(0, len(match_ids), _ROWS_AT_ONCE):
                 of_matches = forecasts.c.match_id.in_(match_ids[start : start + _ROWS_AT_ONCE])
-                last = select(func.max(forecasts.c.forecast_id)).where(of_matches).group_by(forecasts.c.match_id)
+                champions = forecasts.c.cause != Cause.COMPARED.value
+                last = (
+                    select(func.max(forecasts.c.forecast_id))
+                    .where(of_matches, champions)
+                    .group_by(forecasts.c.match_id)
+                )
                 query = select(forecasts).where(forecasts.c.forecast_id.in_(last))
                 found += [_ledger_row(row) for row in connection.execute(query)]
         return found

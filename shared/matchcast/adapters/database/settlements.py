@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, DateTime, Row, Select, and_, exists, func,
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.records import settlement_row, settlement_values
 from matchcast.adapters.database.tables import forecasts, matches, settlements
-from matchcast.domain.forecast import GENESIS_HASH, Probabilities
+from matchcast.domain.forecast import GENESIS_HASH, Cause, Probabilities
 from matchcast.domain.match import MatchStatus
-from matchcast.domain.settlement import Settlement, chained_settlements
+from matchcast.domain.settlement import Settlement, SettlementRow, chained_settlements
 from matchcast.ports.scores import LockedForecast, Withdrawn
 
 _LOCK: Final = 0x736574746C65
@@ -26,7 +26,7 @@ _NOT_FINISHED: Final = text(f"matches.status <> {MatchStatus.FINISHED.value}")
 
 
 class SqlSettlements:
-    """The `Settlements` port."""
+    """The `Settlements` and `SettledMatches` ports."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -69,6 +69,11 @@ class SqlSettlements:
                     found[row.match_id] = _settlement(row)
         return found
 
+    def of(self, match_id: int) -> Sequence[SettlementRow]:
+        query = select(settlements).where(settlements.c.match_id == match_id).order_by(settlements.c.revision)
+        with self._database.reading() as connection:
+            return [settlement_row(row._asdict()) for row in connection.execute(query)]
+
     def add(self, settled: Sequence[Settlement]) -> None:
         if not settled:
             return
@@ -92,6 +97,7 @@ class SqlSettlements:
                 matches.c.status == MatchStatus.FINISHED.value,
                 matches.c.home_goals.is_not(None),
                 matches.c.away_goals.is_not(None),
+                forecasts.c.cause != Cause.COMPARED.value,
                 self._before_kickoff(),
             )
             .group_by(forecasts.c.match_id)
