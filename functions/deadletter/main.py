@@ -15,9 +15,7 @@ from matchcast.usecases.dead_letters import find_letter, keep_letter, list_lette
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.events import ANY, Handler, take_events
-from matchcast.web.idempotency import Idempotency
-from matchcast.web.keys import KeyGuard, RateLimit
-from matchcast.web.operations import Call
+from matchcast.web.operations import Call, Terms
 from matchcast.web.problems import problem_data
 from matchcast.web.replies import PageReply, next_path
 
@@ -33,9 +31,7 @@ def build(
     transaction: Transaction,
     sinks: Mapping[str, Callable[[], Sink]],
     objects: Callable[[], ObjectStore],
-    guard: KeyGuard,
-    limit: RateLimit | None,
-    idempotency: Idempotency | None,
+    terms: Terms,
     now: Clock,
     seconds: float,
 ) -> WebApp:
@@ -44,7 +40,7 @@ def build(
     Args:
         sinks: the brokers by name; letters of each come in at /from/{name}.
     """
-    web = WebApp(SERVICE, guard=guard, limit=limit, idempotency=idempotency)
+    web = WebApp(SERVICE, terms=terms)
 
     def keeping(broker: str) -> Handler:
         def keep(event: Event, deadline: Deadline) -> None:
@@ -107,9 +103,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
             "inference": to.sink(settings.inference_broker_url, seconds=REPLAY_SECONDS),
         },
         objects=lambda: to.objects,
-        guard=to.guard,
-        limit=to.limit,
-        idempotency=to.idempotency,
+        terms=to.terms,
         now=to.now,
         seconds=settings.handler_seconds,
     )

@@ -17,8 +17,7 @@ from matchcast.web.answers import Answer, etag_of, unless_known
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.events import Handler, take_events
-from matchcast.web.keys import KeyGuard, RateLimit
-from matchcast.web.operations import Call
+from matchcast.web.operations import Call, Terms
 
 SERVICE: Final = "drift"
 ALONE: Final = {
@@ -36,13 +35,12 @@ def build(
     handlers: Mapping[str, Handler],
     reports: Callable[[], DriftReports],
     objects: Callable[[], ObjectStore],
-    guard: KeyGuard,
-    limit: RateLimit | None,
+    terms: Terms,
     now: Clock,
     seconds: float,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    web = WebApp(SERVICE, guard=guard, limit=limit)
+    web = WebApp(SERVICE, terms=terms)
 
     @web.get("/monitoring/drift", tag="monitoring", gives=DriftReply, scopes=("predict",))
     def latest_report(call: Call[None, None]) -> Answer:
@@ -88,8 +86,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         handlers={MatchesIngested.type(): handle.settle, PING: handle.watch},
         reports=to.drift_reports,
         objects=lambda: to.store,
-        guard=to.guard,
-        limit=to.limit,
+        terms=to.terms,
         now=to.now,
         seconds=settings.handler_seconds,
     )

@@ -15,8 +15,7 @@ from matchcast.web.accepted import retry_after
 from matchcast.web.answers import Answer, etag_of, unless_known
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
-from matchcast.web.keys import KeyGuard, RateLimit
-from matchcast.web.operations import Call
+from matchcast.web.operations import Call, Terms
 from matchcast.web.replies import (
     ForecastReply,
     MatchReply,
@@ -34,13 +33,12 @@ def build(
     published: Callable[[], Published],
     matches: Callable[[], MatchReader],
     tasks: Callable[[], Tasks],
-    guard: KeyGuard,
-    limit: RateLimit | None,
+    terms: Terms,
     now: Clock,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
     telemetry = Telemetry()
-    web = WebApp("lookup", checks={"snapshot": published}, telemetry=telemetry, guard=guard, limit=limit)
+    web = WebApp("lookup", checks={"snapshot": published}, telemetry=telemetry, terms=terms)
 
     @web.get("/predict/{match_id}", tag="forecasts", asked=AskedForecast, gives=ForecastReply, scopes=("predict",))
     async def forecast_of(call: Call[AskedForecast, None]) -> Answer:
@@ -97,6 +95,4 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
     settings = read_settings(LookupSettings, environment)
     log_as_json(settings.log_level)
     to = Connections(settings)
-    return build(
-        published=to.snapshot(), matches=to.matches, tasks=to.tasks, guard=to.guard, limit=to.limit, now=to.now
-    )
+    return build(published=to.snapshot(), matches=to.matches, tasks=to.tasks, terms=to.terms, now=to.now)

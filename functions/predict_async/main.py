@@ -18,9 +18,7 @@ from matchcast.web.answers import Answer
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.events import Handler, take_events
-from matchcast.web.idempotency import Idempotency
-from matchcast.web.keys import KeyGuard, RateLimit
-from matchcast.web.operations import Call
+from matchcast.web.operations import Call, Terms
 from matchcast.web.requests import ForecastRequest
 
 SERVICE: Final = "predict-async"
@@ -31,9 +29,7 @@ def build(
     handlers: Mapping[str, Handler],
     tasks: Callable[[], Tasks],
     sink: Callable[[], Sink],
-    guard: KeyGuard,
-    limit: RateLimit | None,
-    idempotency: Idempotency | None,
+    terms: Terms,
     objects: Callable[[], ObjectStore],
     now: Clock,
     new_id: Callable[[], str],
@@ -42,7 +38,7 @@ def build(
     telemetry: Telemetry,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    web = WebApp(SERVICE, telemetry=telemetry, guard=guard, limit=limit, idempotency=idempotency)
+    web = WebApp(SERVICE, telemetry=telemetry, terms=terms)
     requests = Requests(SERVICE, tasks, sink, kept_for)
 
     @web.post(
@@ -69,9 +65,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         handlers={forecast: handle.forecast, ingested: handle.renew, promoted: handle.renew},
         tasks=to.tasks,
         sink=to.sink(settings.sink),
-        guard=to.guard,
-        limit=to.limit,
-        idempotency=to.idempotency,
+        terms=to.terms,
         objects=lambda: to.objects,
         now=to.now,
         new_id=lambda: str(uuid4()),

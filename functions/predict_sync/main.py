@@ -15,9 +15,7 @@ from matchcast.usecases.publish import Published
 from matchcast.web.answers import Answer, etag_of, unless_known
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
-from matchcast.web.idempotency import Idempotency
-from matchcast.web.keys import KeyGuard, RateLimit
-from matchcast.web.operations import Call
+from matchcast.web.operations import Call, Terms
 from matchcast.web.replies import (
     PredictionReply,
     explanation_reply,
@@ -33,17 +31,14 @@ def build(
     champion: Callable[[], Champion],
     published: Callable[[], Published],
     ledger: Callable[[], Ledger],
-    guard: KeyGuard,
-    limit: RateLimit | None,
-    idempotency: Idempotency | None,
+    terms: Terms,
     now: Clock,
     code_revision: Callable[[], str],
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
     telemetry = Telemetry()
     web = WebApp(
-        "predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry, guard=guard,
-        limit=limit, idempotency=idempotency,
+        "predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry, terms=terms,
     )  # fmt: skip
 
     @web.post(
@@ -92,9 +87,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         champion=to.champion(),
         published=to.snapshot(kernel_hash()),
         ledger=to.ledger,
-        guard=to.guard,
-        limit=to.limit,
-        idempotency=to.idempotency,
+        terms=to.terms,
         now=to.now,
         code_revision=to.code_revision,
     )

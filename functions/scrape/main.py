@@ -23,9 +23,7 @@ from matchcast.web.answers import Answer
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.events import take_events
-from matchcast.web.idempotency import Idempotency
-from matchcast.web.keys import KeyGuard, RateLimit
-from matchcast.web.operations import Call
+from matchcast.web.operations import Call, Terms
 from matchcast.web.problems import problem_data
 
 SERVICE: Final = "scrape"
@@ -40,16 +38,14 @@ def build(
     store: Callable[[], MatchStore],
     captures: Callable[[], Captures],
     sink: Callable[[], Sink],
-    guard: KeyGuard,
-    limit: RateLimit | None,
-    idempotency: Idempotency | None,
+    terms: Terms,
     now: Clock,
     new_id: Callable[[], str],
     seconds: float,
     kept_for: timedelta,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    web = WebApp(SERVICE, guard=guard, limit=limit, idempotency=idempotency)
+    web = WebApp(SERVICE, terms=terms)
 
     @web.post(
         "/scrape", tag="matches", body=ScrapeRequest, gives=AcceptedReply, status=202, scopes=("ingest",),
@@ -96,9 +92,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         store=to.match_store,
         captures=to.captures,
         sink=to.sink(settings.sink),
-        guard=to.guard,
-        limit=to.limit,
-        idempotency=to.idempotency,
+        terms=to.terms,
         now=to.now,
         new_id=lambda: str(uuid4()),
         seconds=settings.handler_seconds,

@@ -95,6 +95,8 @@ def read_fields(kind: type[S], given: Mapping[str, Any], *, texts: bool = False)
         try:
             values[field.name] = convert(given[name], field.type, texts=texts)
             _check(values[field.name], field.type)
+            if texts and values[field.name] is None:
+                raise ValueError("is null; leave it out")
         except msgspec.ValidationError as error:
             faults.append(_fault(name, str(error), field.type))
         except ValueError as error:

@@ -23,9 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from matchcast.errors import MatchcastError
 from matchcast.telemetry import CONTENT_TYPE, Telemetry
 from matchcast.web.answers import Answer
-from matchcast.web.idempotency import Idempotency
-from matchcast.web.keys import KeyGuard, RateLimit
-from matchcast.web.operations import Call, Endpoint, Operation, Run
+from matchcast.web.operations import Call, Endpoint, Operation, Run, Terms
 from matchcast.web.problems import answer_with_problems, problem
 
 LARGEST_BODY: Final = 256 * 1024
@@ -77,9 +75,7 @@ class WebApp(Starlette):
     Args:
         checks: what readiness needs.
         exposition: what /metrics shows; by default what `telemetry` has.
-        guard: knows the API keys; needed by operations with scopes.
-        limit: how often a key may ask.
-        idempotency: keeps answers by Idempotency-Key.
+        terms: on which operations are carried out; by default for everyone, and without keys.
     """
 
     def __init__(
@@ -89,9 +85,7 @@ class WebApp(Starlette):
         checks: Checks | None = None,
         telemetry: Telemetry | None = None,
         exposition: Callable[[], bytes] | None = None,
-        guard: KeyGuard | None = None,
-        limit: RateLimit | None = None,
-        idempotency: Idempotency | None = None,
+        terms: Terms | None = None,
     ) -> None:
         super().__init__(lifespan=self._life)
         self.name: Final = name
@@ -102,9 +96,7 @@ class WebApp(Starlette):
         """Paths that limit bodies by themselves."""
         self.at_end: Final[list[Callable[[], object]]] = []
         """Called when the last request is answered."""
-        self._guard = guard
-        self._limit = limit
-        self._idempotency = idempotency
+        self._terms = terms or Terms()
         answer_with_problems(self)
         self.add_middleware(Observed, telemetry=self.telemetry, unlimited=self.event_paths)
         self._add_health(exposition or self.telemetry.exposition)
@@ -127,7 +119,7 @@ class WebApp(Starlette):
         def declared(run: Run) -> Run:
             operation = Operation(method=method, path=path, run=run, tag=tag, **options)
             self.operations.append(operation)
-            endpoint = Endpoint(operation, self._guard, self._limit, self._idempotency)
+            endpoint = Endpoint(operation, self._terms)
             self.router.routes.append(EitherSlash(path, endpoint, methods=[method]))
             return run
 

@@ -25,6 +25,7 @@ from matchcast.settings import Settings
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 from matchcast.web.idempotency import Idempotency
 from matchcast.web.keys import KeyGuard, RateLimit
+from matchcast.web.operations import Terms
 
 if TYPE_CHECKING:
     from matchcast.adapters.database.engine import Database
@@ -89,23 +90,17 @@ class Connections:
         return None if self._settings.cache_url is None else lambda heard: self.shared.listen(topic, heard)
 
     @cached_property
-    def guard(self) -> KeyGuard:
-        """Who may ask."""
-        return KeyGuard(self.keys)
+    def terms(self) -> Terms:
+        """On what terms requests are answered."""
+        seconds = self._settings.request_seconds
+        return Terms(KeyGuard(self.keys), self._limit(), Idempotency(self.idempotent_answers, seconds), seconds)
 
-    @cached_property
-    def limit(self) -> RateLimit | None:
-        """How often each key may."""
+    def _limit(self) -> RateLimit | None:
         settings = self._settings
         if settings.rate_quota == 0:
             return None
         policy = Policy(settings.rate_quota, settings.rate_seconds)
         return RateLimit(lambda: self.shared, policy, at_once=settings.cache_url is None)
-
-    @cached_property
-    def idempotency(self) -> Idempotency:
-        """What was answered before."""
-        return Idempotency(self.idempotent_answers, self._settings.request_seconds)
 
     def idempotent_answers(self) -> IdempotentAnswers:
         from matchcast.adapters.database.idempotent import KeptAnswers

@@ -5,10 +5,11 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 from anyio import fail_after, to_thread
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -27,6 +28,7 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 
 A = TypeVar("A")
 B = TypeVar("B")
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 @dataclass(slots=True)
@@ -52,6 +54,22 @@ class Call(Generic[A, B]):
 Run = Callable[[Call[Any, Any]], Any]
 
 
+class Terms(NamedTuple):
+    """On what terms requests are answered.
+
+    Attributes:
+        guard: knows the API keys; needed by operations with scopes.
+        limit: how often a key may ask; None for as often as it likes.
+        idempotency: keeps answers by Idempotency-Key; None and the header means nothing.
+        seconds: how long a body may take to come, and then the answer, where an operation says nothing else.
+    """
+
+    guard: KeyGuard | None = None
+    limit: RateLimit | None = None
+    idempotency: Idempotency | None = None
+    seconds: float = 30
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """A method at a path.
@@ -61,7 +79,7 @@ class Operation:
         asked: names and types of the parameters in path and query.
         gives: type of the body of a good answer; None for no JSON.
         scopes: of which a key needs one; none: open to all.
-        seconds: how long it may take.
+        seconds: how long it may take; None for what the terms say.
         idempotent: whether Idempotency-Key is honoured.
         hidden: left out of the document.
         troubles: statuses that the document names besides those that follow from the rest.
@@ -77,7 +95,7 @@ class Operation:
     status: int = 200
     scopes: tuple[str, ...] = ()
     media_type: str = JSON
-    seconds: float = 30
+    seconds: float | None = None
     idempotent: bool = False
     hidden: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -91,15 +109,14 @@ class Operation:
 class Endpoint:
     """Carries an operation out: key, limit, parameters, body, answer."""
 
-    def __init__(
-        self, operation: Operation, guard: KeyGuard | None, limit: RateLimit | None, idempotency: Idempotency | None
-    ) -> None:
-        if operation.scopes and guard is None:
+    def __init__(self, operation: Operation, terms: Terms) -> None:
+        if operation.scopes and terms.guard is None:
             raise ValueError(f"{operation.method} {operation.path} has scopes, but nothing guards keys")
         self._operation = operation
-        self._guard = guard
-        self._limit = limit
-        self._idempotency = idempotency if operation.idempotent else None
+        self._guard = terms.guard
+        self._limit = terms.limit
+        self._idempotency = terms.idempotency if operation.idempotent else None
+        self._seconds = terms.seconds if operation.seconds is None else operation.seconds
         self._waits = inspect.iscoroutinefunction(operation.run)
         self._read_body = None if operation.body is None else msgspec.json.Decoder(operation.body)
 
@@ -116,40 +133,44 @@ class Endpoint:
             headers, response = dict(error.headers), problem_of(scope, error)
         except MatchcastError as error:
             response = problem_of(scope, error)
+        except HTTPException as error:
+            response = problem(scope, error.status_code, error.detail)
         for name, value in headers.items():
             response.headers[name] = value
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, key: ApiKey | None) -> Response:
         operation = self._operation
-        asked = None
-        if operation.asked is not None:
-            asked = read_fields(operation.asked, {**request.query_params, **request.path_params}, texts=True)
+        asked = None if operation.asked is None else read_asked(request, operation.asked)
         raw, body = b"", None
         if self._read_body is not None:
             refused = _not_json(request)
             if refused is not None:
                 return refused
-            raw = await request.body()
+            try:
+                with fail_after(self._seconds):
+                    raw = await request.body()
+            except TimeoutError:
+                return _too_slow(request, self._seconds)
             body = read_json(raw, self._read_body)
         call = Call(request, asked, body, key)
         given = request.headers.get(KEY)
         if self._idempotency is None or given is None or key is None:
             return await self._carried_out(call)
         return await self._idempotency.once(
-            given, key, operation.path, raw, lambda: self._carried_out(call), request.scope
+            given, key, operation.path, _ENCODE(asked) + raw, lambda: self._carried_out(call), request.scope
         )
 
     async def _carried_out(self, call: Call[Any, Any]) -> Response:
         operation = self._operation
         try:
-            with fail_after(operation.seconds):
+            with fail_after(self._seconds):
                 if self._waits:
                     made = await operation.run(call)
                 else:
                     made = await to_thread.run_sync(operation.run, call, abandon_on_cancel=True)
         except TimeoutError as error:
-            raise TimedOut(f"this took longer than {operation.seconds:g} s; try again, or ask for less") from error
+            raise TimedOut(f"this took longer than {self._seconds:g} s; try again, or ask for less") from error
         return self._response(made, call.request)
 
     def _response(self, made: Any, request: Request) -> Response:
@@ -168,6 +189,26 @@ class Endpoint:
             if is_known(request, etag):
                 return Response(None, 304, headers)
         return Response(raw, status, headers, operation.media_type)
+
+
+def read_asked(request: Request, kind: type[S]) -> S:
+    """What stands in path and query.
+
+    Raises:
+        BadFields: it is not as it should be; names every parameter at fault.
+    """
+    path, query = request.path_params, request.query_params
+    names = [name for name, _ in query.multi_items()]
+    faults = [
+        Fault(
+            name[:40], "stands in the path; leave it out of the query" if name in path else "is given twice; give one"
+        )
+        for name in query
+        if name in path or names.count(name) > 1
+    ]
+    if faults:
+        raise BadFields(tuple(faults))
+    return read_fields(kind, {**query, **path}, texts=True)
 
 
 def read_json(raw: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:
@@ -189,6 +230,11 @@ def read_json(raw: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:
     if not isinstance(given, dict):
         raise BadFields((Fault("body", "is no JSON object; send one"),))
     return read_fields(decoder.type, given)
+
+
+def _too_slow(request: Request, seconds: float) -> Response:
+    detail = f"body: did not come within {seconds:g} s; send it faster, or a smaller one"
+    return problem(request.scope, 408, detail, headers={"Connection": "close"})
 
 
 def _not_json(request: Request) -> Response | None:
