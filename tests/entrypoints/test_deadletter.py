@@ -304,6 +304,8 @@ def test_any_event_is_kept_whatever_it_carries(deadletter: httpx.Client, tasks: 
     for type_ in (ASKED.type, PING, "com.example.other"):
         assert die(deadletter, replace(ASKED, type=type_, id=type_, data=data)).status_code == 204
     assert len(letters(deadletter)) == 3
+    shown = [deadletter.get(f"{LETTERS}/{letter['letter_id']}").json()["event_data"] for letter in letters(deadletter)]
+    assert shown == [data] * 3
     assert state(tasks) is TaskState.PENDING
 
 
