@@ -42,7 +42,7 @@ def build(
     """The application; everything it is given is opened on first use."""
     web = WebApp(SERVICE, terms=terms)
 
-    @web.get("/monitoring/drift", tag="monitoring", gives=DriftReply, scopes=("predict",))
+    @web.get("/monitoring/drift", tag="monitoring", gives=DriftReply, scopes=("predict",), troubles=(404,))
     def latest_report(call: Call[None, None]) -> Answer:
         """The latest comparison of recent matches with those that the champion was trained on."""
         report = reports().latest()

@@ -77,7 +77,7 @@ def build(
 
     @web.get(
         "/monitoring/task_status/{task_id}", tag="tasks", asked=AskedTask, gives=TaskReply,
-        scopes=("predict", "ingest"),
+        scopes=("predict", "ingest"), troubles=(410,),
     )  # fmt: skip
     def status_of_task(call: Call[AskedTask, None]) -> Answer:
         """How a task stands; while it is open, Retry-After says when to ask again."""

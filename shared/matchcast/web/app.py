@@ -27,6 +27,8 @@ from matchcast.web.operations import Call, Endpoint, Operation, Run, Terms
 from matchcast.web.problems import answer_with_problems, problem
 
 LARGEST_BODY: Final = 256 * 1024
+LARGEST_HEADERS: Final = 32 * 1024
+LONGEST_URL: Final = 8 * 1024
 KEEP_ALIVE: Final = 95
 """Seconds; above the 90 that Knative's queue-proxy keeps idle connections, or it meets closed ones."""
 DRAIN: Final = 30
@@ -248,8 +250,8 @@ class Observed:
         try:
             if scope["path"] in self._unlimited:
                 await self._app(scope, receive, send_marked)
-            elif _declared_length(scope) > LARGEST_BODY:
-                await _too_large(scope)(scope, receive, send_marked)
+            elif (refused := _too_large(scope)) is not None:
+                await refused(scope, receive, send_marked)
             else:
                 await self._app(scope, _limited(receive), send_marked)
         except Exception:
@@ -308,8 +310,14 @@ def _declared_length(scope: Scope) -> int:
     return int(given) if given.isdigit() else 0
 
 
-def _too_large(scope: Scope) -> Response:
-    return problem(scope, 413, f"body: is larger than {LARGEST_BODY} bytes; send a smaller one")
+def _too_large(scope: Scope) -> Response | None:
+    if _declared_length(scope) > LARGEST_BODY:
+        return problem(scope, 413, f"body: is larger than {LARGEST_BODY} bytes; send a smaller one")
+    if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
+        return problem(scope, 414, f"path and query are longer than {LONGEST_URL} bytes; ask for less")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEADERS:
+        return problem(scope, 431, f"headers are larger than {LARGEST_HEADERS} bytes; send smaller ones")
+    return None
 
 
 def _limited(receive: Receive) -> Receive:

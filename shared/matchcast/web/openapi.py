@@ -6,7 +6,7 @@ this, and served as it is.
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from matchcast.web.app import VERSIONS
 from matchcast.web.operations import JSON, Operation
 from matchcast.web.problems import MEDIA_TYPE
 
@@ -50,6 +51,7 @@ _STATUSES: Final[Mapping[int, str]] = {
     403: "The key lacks the scope",
     404: "There is no such thing",
     409: "A request with this Idempotency-Key is under way, or this was done before",
+    408: "The body did not come in time",
     410: "It is told no longer",
     413: "The body is too large",
     415: "The body is not declared as JSON",
@@ -69,20 +71,21 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
             told.setdefault((operation.path, operation.method), operation)
     kinds: list[Any] = []
     for operation in told.values():
-        kinds += [kind for kind in (operation.asked, operation.body, operation.gives) if kind is not None]
+        kinds += [kind for kind in (operation.asked, operation.body, *_given_kinds(operation)) if kind is not None]
     shown, parts = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     schemas = dict(zip(map(_name, kinds), shown, strict=True))
     asked = {_name(operation.asked) for operation in told.values() if operation.asked is not None}
     paths: dict[str, dict[str, Any]] = {}
     for (path, method), operation in sorted(told.items()):
         paths.setdefault(path, {})[method.lower()] = _operation(operation, schemas, parts)
+    _link(told, paths, schemas, parts)
     components = {name: part for name, part in parts.items() if name not in asked} | {"Problem": dict(PROBLEM)}
     made = {
         "openapi": "3.1.0",
         "info": {
             "title": "Matchcast",
             "version": version,
-            "description": "Calibrated football forecasts. Every path also answers below /v1.",
+            "description": f"Calibrated football forecasts. {_versions()}",
         },
         "paths": paths,
         "components": {
@@ -115,14 +118,63 @@ def document_page() -> bytes:
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Matchcast: HTTP</title>"
         "<style>body{font:16px sans-serif;margin:2em}td,th{padding:.3em 1em .3em 0;text-align:left;vertical-align:top}"
-        "</style><h1>Matchcast</h1><p>Every path also answers below <code>/v1</code>. The whole document, for your client: "
+        "</style><h1>Matchcast</h1><p>"
+        f"{escape(told['info']['description'])} The whole document, for your client: "
         '<a href="openapi.json">openapi.json</a> (OpenAPI 3.1).<table><tr><th>method<th>path<th>what<th>scope'
         f"{''.join(rows)}</table></html>"
     ).encode()
 
 
+def _given_kinds(operation: Operation) -> tuple[Any, ...]:
+    return operation.gives if isinstance(operation.gives, tuple) else (operation.gives,)
+
+
 def _name(kind: Any) -> str:
     return str(kind)
+
+
+def _versions() -> str:
+    told = [
+        f"Every path also answers below {prefix}."
+        if going is None
+        else f"Every path also answers below {prefix}, which is deprecated since {going.since} and ends {going.sunset}."
+        for prefix, going in VERSIONS.items()
+    ]
+    return " ".join(told)
+
+
+def _link(
+    told: Mapping[tuple[str, str], Operation],
+    paths: Mapping[str, Any],
+    schemas: Mapping[str, Any],
+    parts: Mapping[str, Any],
+) -> None:
+    """A field of an answer that is named like the one parameter in a path leads there."""
+    targets: dict[str, list[str]] = {}
+    for path, method in told:
+        if path.count("{") == 1:
+            parameter = path.partition("{")[2].partition("}")[0]
+            targets.setdefault(parameter, []).append(paths[path][method.lower()]["operationId"])
+    for (path, method), operation in told.items():
+        fields = () if operation.gives is None else _fields(schemas[_name(operation.gives)], parts)
+        links = {
+            target: {"operationId": target, "parameters": {name: f"$response.body#{pointer}"}}
+            for name, pointer in fields
+            for target in targets.get(name, ())
+            if target != operation.run.__name__
+        }
+        if links:
+            paths[path][method.lower()]["responses"][str(operation.status)]["links"] = links
+
+
+def _fields(schema: Mapping[str, Any], parts: Mapping[str, Any], pointer: str = "") -> Iterator[tuple[str, str]]:
+    """Names and JSON pointers of an object's fields, and of the objects inside; of lists, of their first item."""
+    schema = parts[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if schema.get("type") == "array":
+        yield from _fields(schema.get("items", {}), parts, f"{pointer}/0")
+    for name, inside in schema.get("properties", {}).items():
+        yield name, f"{pointer}/{name}"
+        yield from _fields(inside, parts, f"{pointer}/{name}")
 
 
 def _operation(operation: Operation, schemas: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +236,8 @@ def _given(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def _responses(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "As asked"}
     if operation.gives is not None:
-        good["content"] = {operation.media_type: {"schema": schemas[_name(operation.gives)]}}
+        shown = [schemas[_name(kind)] for kind in _given_kinds(operation)]
+        good["content"] = {operation.media_type: {"schema": shown[0] if len(shown) == 1 else {"anyOf": shown}}}
     elif operation.status not in (204, 304):
         good["content"] = {operation.media_type.partition(";")[0]: {"schema": _TEXT}}
     headers = {"X-Request-Id": {"schema": _TEXT}}
@@ -194,6 +247,8 @@ def _responses(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
         headers |= {"Location": {"schema": _TEXT}, "Retry-After": {"schema": _TEXT}}
     if operation.scopes:
         headers |= {"RateLimit": {"schema": _TEXT}, "RateLimit-Policy": {"schema": _TEXT}}
+    if operation.idempotent:
+        headers |= {"Idempotency-Replayed": {"schema": {"const": "true"}}}
     good["headers"] = headers
     found = {str(operation.status): good}
     for status in sorted(_troubles(operation)):
@@ -220,7 +275,7 @@ def _troubles(operation: Operation) -> set[int]:
     if operation.asked is not None or operation.body is not None:
         found |= {404, 422}
     if operation.body is not None:
-        found |= {415}
+        found |= {408, 415}
     if operation.idempotent:
         found |= {409, 422}
     return found | set(operation.troubles)
