@@ -1,13 +1,16 @@
 """Changing what must not be changed, as somebody with all rights over the database can."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.records import SETTLEMENT_COLUMNS, instant_text, settlement_values
+from matchcast.domain.settlement import SettlementRow
 
 
 @contextmanager
@@ -27,3 +30,17 @@ def unguarded(database: Database) -> Iterator[Any]:
         yield file
         for _, made_by in triggers:
             file.execute(made_by)
+
+
+def write_settlements(database: Database, rows: Sequence[SettlementRow]) -> None:
+    """Put these in the place of whatever settlements there are, with or without their matches and forecasts."""
+    is_sqlite = database.file is not None
+    marks = ", ".join(["?" if is_sqlite else "%s"] * len(SETTLEMENT_COLUMNS))
+    with unguarded(database) as connection:
+        connection.execute("DELETE FROM settlements")
+        stored = [
+            [instant_text(v) if is_sqlite and isinstance(v, datetime) else v for v in settlement_values(row).values()]
+            for row in rows
+        ]
+        statement = f"INSERT INTO settlements ({', '.join(SETTLEMENT_COLUMNS)}) VALUES ({marks})"
+        connection.cursor().executemany(statement, stored)

@@ -25,7 +25,7 @@ from matchcast.ports.metrics import Counted, Forecasts, Settled
 from matchcast.ports.scores import DriftReport
 from tests.contract.matches import KICKOFF, NOW, told
 from tests.contract.test_ledger import forecast
-from tests.contract.test_settlements import Place
+from tests.contract.settling import Place
 
 WINDOW = timedelta(days=30)
 SYNC = Counted("prediction_requests_total", (("source", "sync"),))

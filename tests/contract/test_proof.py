@@ -1,7 +1,6 @@
 """Whatever is changed in the ledger, on either database, `matchcast ledger verify` names the row."""
 
 import re
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,18 +16,17 @@ from matchcast.adapters.database.records import (
     FORECAST_COLUMNS,
     SETTLEMENT_COLUMNS,
     forecast_values,
-    instant_text,
     settlement_row,
     settlement_values,
 )
 from matchcast.adapters.database.tables import Instant, forecasts, settlements
 from matchcast.domain.forecast import GENESIS_HASH, chained, ledger_hash
 from matchcast.domain.match import MatchStatus
-from matchcast.domain.settlement import SettlementRow, chained_settlements
+from matchcast.domain.settlement import chained_settlements
 from matchcast.usecases.ledger import Broken, Verified, verify
 from tests.contract.matches import told
 from tests.contract.settling import CLOSING, NOW, Place
-from tests.contract.tampering import unguarded
+from tests.contract.tampering import unguarded, write_settlements
 
 CHAINS = {"forecasts": forecasts, "settlements": settlements}
 KEY = {"forecasts": "forecast_id", "settlements": "settlement_id"}
@@ -188,22 +186,11 @@ def test_a_settlement_with_right_hashes_must_still_agree_with_its_forecast_and_i
     victim = next(row["settlement_id"] for row in stored if row["forecast_id"] == 5)
     told = [settlement_row(row | ({column: value} if row["settlement_id"] == victim else {})) for row in stored]
     anew = chained_settlements([row.settlement for row in told], 0, GENESIS_HASH)
-    write_anew(place, anew)
+    write_settlements(place.database, anew)
     broken = verified(place).settlements.broken
     assert broken is not None
     assert broken.row_id == victim
     assert re.search(fault, broken.fault)
-
-
-def write_anew(place: Place, rows: list[SettlementRow]) -> None:
-    is_sqlite = place.database.file is not None
-    marks = ", ".join(["?" if is_sqlite else "%s"] * len(SETTLEMENT_COLUMNS))
-    with unguarded(place.database) as connection:
-        connection.execute("DELETE FROM settlements")
-        for row in rows:
-            values = settlement_values(row).values()
-            stored = [instant_text(v) if is_sqlite and isinstance(v, datetime) else v for v in values]
-            connection.execute(f"INSERT INTO settlements ({', '.join(SETTLEMENT_COLUMNS)}) VALUES ({marks})", stored)
 
 
 @pytest.mark.parametrize(

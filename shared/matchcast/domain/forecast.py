@@ -169,7 +169,12 @@ def iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def latest_instant(kickoff_at: datetime, kickoff_known: bool) -> datetime:
+    """When forecasts of a match are locked: at kick-off, or at the end of the day where only the day is known."""
+    return kickoff_at if kickoff_known else day_start(kickoff_at) + timedelta(days=1)
+
+
 def in_time(as_of: datetime, recorded_at: datetime, kickoff_at: datetime, kickoff_known: bool) -> bool:
     """Whether a forecast was made and on record before kick-off; where only the day is known, before that day is over."""
-    latest = kickoff_at if kickoff_known else day_start(kickoff_at) + timedelta(days=1)
+    latest = latest_instant(kickoff_at, kickoff_known)
     return as_of <= latest and recorded_at < latest

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from matchcast.domain.forecast import Probabilities
 from matchcast.domain.match import MatchStatus, OddsMoment
-from matchcast.domain.settlement import Settlement
+from matchcast.domain.settlement import Settlement, SettlementRow
 
 
 class Price(NamedTuple):
@@ -74,6 +74,14 @@ class Settlements(Protocol):
 
     def since(self, kickoff_after: datetime) -> Sequence[Settlement]:
         """The last revisions, where they have a result, of matches that kicked off after an instant."""
+        ...
+
+
+class SettledMatches(Protocol):
+    """Settlements by match."""
+
+    def of(self, match_id: int) -> Sequence[SettlementRow]:
+        """Every revision, oldest first."""
         ...
 
 

@@ -49,7 +49,7 @@ def list_forecasts(
         BadInput: the cursor is not one of ours.
     """
     found = snapshot.forecasts(chosen, read_cursor(cursor), limit + 1)
-    return _page(found, limit, lambda c: (c.forecast.fixture.kickoff_at, c.forecast.fixture.match_id or 0))
+    return page_of(found, limit, lambda c: (c.forecast.fixture.kickoff_at, c.forecast.fixture.match_id or 0))
 
 
 def list_matches(chosen: MatchFilter, cursor: str | None, limit: int, matches: MatchReader) -> Page[MatchRecord]:
@@ -60,7 +60,7 @@ def list_matches(chosen: MatchFilter, cursor: str | None, limit: int, matches: M
         Unavailable: the database cannot be reached.
     """
     found = matches.page(chosen, read_cursor(cursor), limit + 1)
-    return _page(found, limit, lambda m: (m.kickoff_at, m.match_id))
+    return page_of(found, limit, lambda m: (m.kickoff_at, m.match_id))
 
 
 def task_status(task_id: str, tasks: Tasks, now: datetime) -> Task:
@@ -137,6 +137,7 @@ def read_cursor(cursor: str | None) -> tuple[datetime, int] | None:
     return after, match_id
 
 
-def _page(found: Sequence[T], limit: int, position: Callable[[T], tuple[datetime, int]]) -> Page[T]:
+def page_of(found: Sequence[T], limit: int, position: Callable[[T], tuple[datetime, int]]) -> Page[T]:
+    """The first `limit` of what was found, with a cursor if there is more."""
     items = found[:limit]
     return Page(items, cursor_after(*position(items[-1])) if len(found) > limit else None)

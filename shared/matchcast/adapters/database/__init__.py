@@ -17,6 +17,7 @@ tasks       work accepted and done later, and its states
 inbox       events handled, each with its reply, in the transaction of the effect
 dead_letters events that could not be delivered
 settlements the chain of forecasts that met their results
+accuracy    settled forecasts, added up
 prices      closing odds of settled matches
 drift_reports what the daily checks found
 captures    where raw answers of sources are kept
