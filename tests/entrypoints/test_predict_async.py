@@ -187,7 +187,7 @@ def test_what_cannot_be_forecast_fails_the_task_with_the_reason(
     ("body", "field"),
     [
         ({}, "body"),
-        ({"match_id": 1, "home_team": "Gate"}, "body"),
+        ({"match_id": 1, "home_team": "Gate"}, "match_id"),
         ({**PAIRING, "kickoff_at": "2025-02-30"}, "kickoff_at"),
         ({**PAIRING, "explain": True}, "explain"),
     ],
@@ -298,7 +298,7 @@ def test_an_event_that_makes_no_sense_is_rejected_not_retried(stage: Stage) -> N
     event = stage.submit(PAIRING)
     undated = {**event.data["fixture"], "kickoff_at": "soon"}
     for broken, field in (
-        (replace(event, data={"task_id": "t"}), "data"),
+        (replace(event, data={"task_id": "t"}), "data.match_id"),
         (replace(event, type="org.matchcast.scrape.requested"), "type"),
         (replace(event, data={**event.data, "fixture": undated}), "data.fixture.kickoff_at"),
     ):
