@@ -138,7 +138,9 @@ def _wrong_scores(rows: Sequence[SettlementRow]) -> dict[int, str]:
         for what, probabilities, scores in _scored(row)
     ]
     wrong = {
-        row_id: f"{what}probabilities do not sum to 1" for row_id, what, chances, _, _ in told if not _sums_to_one(chances)
+        row_id: f"{what}probabilities do not sum to 1"
+        for row_id, what, chances, _, _ in told
+        if not _sums_to_one(chances)
     }
     told = [one for one in told if _sums_to_one(one[2])]
     if not told:
