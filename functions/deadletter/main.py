@@ -10,7 +10,7 @@ from matchcast.domain.event import Event
 from matchcast.ports import Clock, ObjectStore
 from matchcast.ports.events import DeadLetters, Deadline, Sink, Tasks, Transaction
 from matchcast.settings import DeadletterSettings, read_settings
-from matchcast.telemetry import log_as_json
+from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.usecases.dead_letters import find_letter, keep_letter, list_letters, replay_letter
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
@@ -32,6 +32,7 @@ def build(
     sinks: Mapping[str, Callable[[], Sink]],
     objects: Callable[[], ObjectStore],
     terms: Terms,
+    telemetry: Telemetry,
     now: Clock,
     seconds: float,
 ) -> WebApp:
@@ -40,7 +41,7 @@ def build(
     Args:
         sinks: the brokers by name; letters of each come in at /from/{name}.
     """
-    web = WebApp(SERVICE, terms=terms)
+    web = WebApp(SERVICE, terms=terms, telemetry=telemetry)
 
     def keeping(broker: str) -> Handler:
         def keep(event: Event, deadline: Deadline) -> None:
@@ -104,6 +105,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         },
         objects=lambda: to.objects,
         terms=to.terms,
+        telemetry=to.telemetry(settings.queues_url),
         now=to.now,
         seconds=settings.handler_seconds,
     )

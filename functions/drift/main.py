@@ -12,7 +12,7 @@ from matchcast.events import PING, MatchesIngested
 from matchcast.ports import Clock, ObjectStore
 from matchcast.ports.scores import DriftReport, DriftReports
 from matchcast.settings import DriftSettings, read_settings
-from matchcast.telemetry import log_as_json
+from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.web.answers import Answer, etag_of, unless_known
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
@@ -36,11 +36,12 @@ def build(
     reports: Callable[[], DriftReports],
     objects: Callable[[], ObjectStore],
     terms: Terms,
+    telemetry: Telemetry,
     now: Clock,
     seconds: float,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    web = WebApp(SERVICE, terms=terms)
+    web = WebApp(SERVICE, terms=terms, telemetry=telemetry)
 
     @web.get("/monitoring/drift", tag="monitoring", gives=DriftReply, scopes=("predict",), troubles=(404,))
     def latest_report(call: Call[None, None]) -> Answer:
@@ -87,6 +88,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         reports=to.drift_reports,
         objects=lambda: to.store,
         terms=to.terms,
+        telemetry=to.telemetry(),
         now=to.now,
         seconds=settings.handler_seconds,
     )

@@ -34,10 +34,10 @@ def build(
     matches: Callable[[], MatchReader],
     tasks: Callable[[], Tasks],
     terms: Terms,
+    telemetry: Telemetry,
     now: Clock,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    telemetry = Telemetry()
     web = WebApp("lookup", checks={"snapshot": published}, telemetry=telemetry, terms=terms)
 
     @web.get("/predict/{match_id}", tag="forecasts", asked=AskedForecast, gives=ForecastReply, scopes=("predict",))
@@ -95,4 +95,11 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
     settings = read_settings(LookupSettings, environment)
     log_as_json(settings.log_level)
     to = Connections(settings)
-    return build(published=to.snapshot(), matches=to.matches, tasks=to.tasks, terms=to.terms, now=to.now)
+    return build(
+        published=to.snapshot(),
+        matches=to.matches,
+        tasks=to.tasks,
+        terms=to.terms,
+        telemetry=to.telemetry(),
+        now=to.now,
+    )

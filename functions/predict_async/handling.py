@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from matchcast.domain.event import Event
+from matchcast.errors import TimedOut
 from matchcast.ports.events import Deadline
 from matchcast.telemetry import Telemetry
 from matchcast.web.connections import Connections
@@ -27,7 +28,11 @@ class Handlers:
 
     def forecast(self, event: Event, deadline: Deadline) -> Event | None:
         """Of prediction.requested."""
-        return self._forecasting.carry_out(event, self._to.now(), deadline)
+        try:
+            return self._forecasting.carry_out(event, self._to.now(), deadline)
+        except TimedOut:
+            self._telemetry.timeouts.inc()
+            raise
 
     def renew(self, event: Event, deadline: Deadline) -> Event | None:
         """Of matches.ingested and model.promoted."""

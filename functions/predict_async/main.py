@@ -58,7 +58,8 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
     """The application as the environment says; opens nothing yet."""
     settings = read_settings(PredictAsyncSettings, environment)
     log_as_json(settings.log_level)
-    to, telemetry = Connections(settings), Telemetry()
+    to = Connections(settings)
+    telemetry = to.telemetry()
     handle = Handlers(to, SERVICE, telemetry)
     forecast, ingested, promoted = PredictionRequested.type(), MatchesIngested.type(), ModelPromoted.type()
     return build(

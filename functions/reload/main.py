@@ -16,7 +16,7 @@ from matchcast.ports import Clock, ObjectStore
 from matchcast.ports.cache import CHAMPION
 from matchcast.ports.events import Deadline, Inbox, Sink
 from matchcast.settings import ReloadSettings, read_settings
-from matchcast.telemetry import log_as_json
+from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.usecases.reload import announce_champion, tells_of_champion
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
@@ -36,6 +36,7 @@ def build(
     sink: Callable[[], Sink],
     now: Clock,
     tell: Callable[[], None],
+    telemetry: Telemetry,
     token: str,
     seconds: float,
 ) -> WebApp:
@@ -47,7 +48,7 @@ def build(
         token: that MinIO shows.
         seconds: how long the announcement of a champion may take.
     """
-    web = WebApp(SERVICE)
+    web = WebApp(SERVICE, telemetry=telemetry)
     web.event_paths.update((HOOK, f"{HOOK}/"))
     expected = f"Bearer {token}".encode()
 
@@ -88,6 +89,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         sink=to.sink(settings.sink),
         now=to.now,
         tell=lambda: to.tell(CHAMPION),
+        telemetry=to.telemetry(),
         token=settings.hook_token.reveal(),
         seconds=settings.handler_seconds,
     )

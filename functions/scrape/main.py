@@ -16,7 +16,7 @@ from matchcast.ports import Clock, MatchStore, ObjectStore
 from matchcast.ports.events import Deadline, Inbox, Sink, Tasks
 from matchcast.ports.feeds import Captures, Feed
 from matchcast.settings import DOWNLOAD, ScrapeSettings, read_settings
-from matchcast.telemetry import log_as_json
+from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.usecases.scrape import Scraping, request_scrape, scrape_due, scrape_requested
 from matchcast.web.accepted import AcceptedReply, accepted_once
 from matchcast.web.answers import Answer
@@ -39,13 +39,14 @@ def build(
     captures: Callable[[], Captures],
     sink: Callable[[], Sink],
     terms: Terms,
+    telemetry: Telemetry,
     now: Clock,
     new_id: Callable[[], str],
     seconds: float,
     kept_for: timedelta,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    web = WebApp(SERVICE, terms=terms)
+    web = WebApp(SERVICE, terms=terms, telemetry=telemetry)
 
     @web.post(
         "/scrape", tag="matches", body=ScrapeRequest, gives=AcceptedReply, status=202, scopes=("ingest",),
@@ -93,6 +94,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         captures=to.captures,
         sink=to.sink(settings.sink),
         terms=to.terms,
+        telemetry=to.telemetry(),
         now=to.now,
         new_id=lambda: str(uuid4()),
         seconds=settings.handler_seconds,

@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from knative.local.activator import refuse
+from knative.local.metrics import LocalMetrics
 from knative.local.ping import Pinger
 from knative.local.processes import FunctionProcess
 from knative.local.routing import Routes
 from matchcast.adapters.clock import utc_now
 from matchcast.errors import NotFound, Unauthorised
-from matchcast.telemetry import MergedMetrics, Telemetry
+from matchcast.telemetry import Telemetry
 from matchcast.web.answers import Answer
 from matchcast.web.app import DOCUMENTS, Checks, Observed, WebApp
 from matchcast.web.operations import Call
@@ -29,6 +30,7 @@ class Inside(NamedTuple):
         applications: those of them that run in this process.
         processes: of those that do not run in this process.
         addresses: local by in-cluster address.
+        telemetry: of the runtime itself.
     """
 
     services: Mapping[str, ASGIApp]
@@ -37,6 +39,7 @@ class Inside(NamedTuple):
     processes: Mapping[str, FunctionProcess]
     addresses: Mapping[str, str]
     pingers: Mapping[str, Pinger]
+    telemetry: Telemetry
 
 
 class NotRun:
@@ -62,9 +65,9 @@ class Front:
         self._inside = inside
         self._routes = routes
         self._lifespan = lifespan
-        own = Telemetry()
-        parts = {name: app.telemetry.registry for name, app in inside.applications.items()}
-        metrics = MergedMetrics({**parts, "local": own.registry})
+        own = inside.telemetry
+        embedded = {name: app.telemetry for name, app in inside.applications.items()}
+        metrics = LocalMetrics(own, embedded, inside.processes)
         checks = {f"{name} {what}": c for name, app in inside.applications.items() for what, c in app.checks.items()}
         self._front = WebApp("local", checks={**checks, **inside.checks}, telemetry=own, exposition=metrics.exposition)
         self._not_allowed = Observed(self._answer_405, own)

@@ -109,6 +109,11 @@ class FunctionProcess:
         return self._instance.process.pid if self._instance is not None and self._instance.alive else None
 
     @property
+    def url(self) -> str | None:
+        """Where it listens while it is ready; asking there is no traffic and does not keep it."""
+        return self._instance.url if self._instance is not None and self.state is State.READY else None
+
+    @property
     def state(self) -> State:
         if self._stopping:
             return State.STOPPING

@@ -25,13 +25,16 @@ from knative.local.memory import MemoryBroker
 from knative.local.objects import Broker, Service
 from knative.local.ping import Pinger
 from knative.local.processes import FunctionProcess, function_command
+from knative.local.queues import ToldQueues
 from knative.local.rabbitmq import RabbitmqBroker
 from knative.local.routing import Routes
 from knative.local.topology import BrokerNames
 from matchcast.adapters.clock import utc_now
 from matchcast.errors import BadInput
-from matchcast.telemetry import log_as_json
+from matchcast.settings import Settings, read_settings
+from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.web.app import DRAIN, WebApp, serve
+from matchcast.web.connections import Connections
 
 MEMORY: Final = "memory"
 IDLE_SECONDS: Final = 60.0
@@ -76,6 +79,7 @@ def local_runtime(
     try:
         house.open_job_sinks(jobs)
         house.open_brokers()
+        house.open_queues()
         house.open_services(processes, idle_seconds)
         return house.front()
     except BaseException:
@@ -168,6 +172,14 @@ class House:
                 )
         return found
 
+    def open_queues(self) -> None:
+        """Tell how long the queues of brokers in memory are, as RabbitMQ tells of its own."""
+        in_memory = {name: b for name, b in self._brokers.items() if isinstance(b, MemoryBroker)}
+        if in_memory:
+            url = self._listeners.open()
+            self._listeners.serve(url, ToldQueues(self._manifests.namespace, in_memory))
+            self._environment = {**self._environment, "MATCHCAST_QUEUES_URL": url}
+
     def open_services(self, processes: bool, idle_seconds: float) -> None:
         sinks = {b.spec.subject.name: self._addresses.place(b.spec.sink).url for b in self._manifests.sink_bindings}
         for service in self._manifests.services:
@@ -205,8 +217,17 @@ class House:
             processes=self._processes,
             addresses=self._addresses.all,
             pingers=self._pingers(),
+            telemetry=self._telemetry(),
         )
         return Front(inside, Routes(self._manifests.routes), self._lifespan)
+
+    def _telemetry(self) -> Telemetry:
+        try:
+            to = Connections(read_settings(Settings, self._environment))
+        except BadInput as error:
+            _LOG.warning("metrics tell nothing of database, objects and queues: %s", error)
+            return Telemetry()
+        return to.telemetry(self._environment.get("MATCHCAST_QUEUES_URL") or None)
 
     def _pingers(self) -> dict[str, Pinger]:
         return {

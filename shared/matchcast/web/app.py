@@ -42,6 +42,7 @@ DOCUMENTS: Final = ("/openapi.json", "/docs")
 _ALLOCATIONS: Final = 10_000
 """Between collections of garbage: requests leave few cycles, and Python's 700 looks for them several times in each."""
 _NOT_STARTED: Final = 3
+_TIMED_OUT: Final = 504
 
 _LOG: Final = logging.getLogger("matchcast.web")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -96,7 +97,7 @@ class WebApp(Starlette):
         self.operations: Final[list[Operation]] = []
         self.event_paths: Final[set[str]] = set()
         """Paths that limit bodies by themselves."""
-        self.at_end: Final[list[Callable[[], object]]] = []
+        self.at_end: Final[list[Callable[[], object]]] = [self.telemetry.close]
         """Called when the last request is answered."""
         self._terms = terms or Terms()
         answer_with_problems(self)
@@ -268,6 +269,8 @@ class Observed:
         path = route.path if isinstance(route, Route) else "unmatched"
         self._telemetry.requests.labels(scope["method"], path, status).inc()
         self._telemetry.request_seconds.labels(scope["method"], path).observe(seconds)
+        if status == _TIMED_OUT and path.startswith("/predict"):
+            self._telemetry.timeouts.inc()
         level = logging.DEBUG if path in _QUIET else logging.INFO
         if _LOG.isEnabledFor(level):
             about = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}

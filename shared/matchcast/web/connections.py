@@ -1,6 +1,6 @@
 """What functions connect to, as their settings say; everything is imported and opened on first use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,15 +13,18 @@ from matchcast.adapters.objects_cache import CachedObjects
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.errors import BadInput, Unavailable
-from matchcast.ports import ApiKeys, Clock, Ledger, MatchReader, MatchStore, ObjectStore
+from matchcast.ports import ApiKeys, Clock, Ledger, LedgerEnd, MatchReader, MatchStore, ObjectStore
 from matchcast.ports import cache as topics
 from matchcast.ports.cache import Policy, Shared
 from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
 from matchcast.ports.feeds import Captures
 from matchcast.ports.idempotency import IdempotentAnswers
+from matchcast.ports.metrics import MetricStore, Queues
 from matchcast.ports.renewal import RenewedLedger, Turns
 from matchcast.ports.scores import DriftReports, Prices, Settlements
 from matchcast.settings import Settings
+from matchcast.telemetry import Telemetry
+from matchcast.usecases.figures import figures_of
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 from matchcast.web.idempotency import Idempotency
 from matchcast.web.keys import KeyGuard, RateLimit
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from matchcast.adapters.database.history import SqlHistory
     from matchcast.adapters.database.light import LightDatabase
     from matchcast.usecases.champion import Champion
+    from matchcast.usecases.models import Challenger
 
 
 class Connections:
@@ -68,6 +72,13 @@ class Connections:
             self.objects, CHAMPION_KEY, lambda: load_champion(self.objects), listen=self._listener(topics.CHAMPION)
         )
 
+    def challenger(self) -> "Watched[Challenger]":
+        """The challenger, if there is one."""
+        from matchcast.usecases.champion import CHALLENGER_KEY
+        from matchcast.usecases.models import load_challenger
+
+        return Watched(self.objects, CHALLENGER_KEY, lambda: load_challenger(self.objects))
+
     def snapshot(self, code_hash: str | None = None) -> Watched[Published]:
         """The published snapshot.
 
@@ -80,6 +91,37 @@ class Connections:
             lambda: load_snapshot(self.objects, lambda key, sha: open_snapshot(self.objects.file(key, sha), code_hash)),
             listen=self._listener(topics.SNAPSHOT),
         )
+
+    def telemetry(self, queues_url: str | None = None) -> Telemetry:
+        """Metrics of this instance, with those that outlive it.
+
+        Args:
+            queues_url: where the queues of Triggers are told; None, and they are not shown.
+        """
+        queues = None if queues_url is None else self.queues(queues_url)
+        return Telemetry(figures_of(self.metric_store, lambda: self.store, self.now, queues, self._problems()))
+
+    def metric_store(self) -> MetricStore:
+        from matchcast.adapters.database.metric_totals import LightMetricStore
+
+        return LightMetricStore(self._light_database)
+
+    def queues(self, url: str) -> Callable[[], Queues]:
+        """The queues of Triggers, as told at this address."""
+
+        @cache
+        def opened() -> Queues:
+            from matchcast.adapters.rabbitmq_queues import RabbitmqQueues
+
+            return RabbitmqQueues(url)
+
+        return opened
+
+    def _problems(self) -> Mapping[str, Callable[[], str | None]]:
+        return {} if self._settings.cache_url is None else {"cache": self._cache_problem}
+
+    def _cache_problem(self) -> str | None:
+        return self.shared.problem()
 
     def tell(self, topic: str) -> None:
         """All instances, to look for something new."""
@@ -123,6 +165,11 @@ class Connections:
         from matchcast.adapters.database.ledger import SqlLedger
 
         return SqlLedger(self._database)
+
+    def ledger_end(self) -> LedgerEnd:
+        from matchcast.adapters.database.light_ports import LightLedger
+
+        return LightLedger(self._light_database)
 
     def renewed_ledger(self) -> RenewedLedger:
         from matchcast.adapters.database.ledger import SqlLedger
