@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from functions.reload.main import app as reload_app
+from matchcast.adapters.buckets import Buckets
 from matchcast.adapters.database.migrate import migrate
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.events import ModelPromoted, ModelRejected, payload_of
@@ -18,7 +19,7 @@ from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, set_champ
 from tests.entrypoints.house import NOW, bundle_files
 from tests.entrypoints.recorder import Recorder, recording
 from tests.entrypoints.served import served
-from tests.services.minio import Minio, free_ports, private_minio
+from tests.services.minio import private_minio, webhook
 
 pytestmark = pytest.mark.slow
 
@@ -61,10 +62,8 @@ def until(holds: Callable[[], bool]) -> None:
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
     """All set up as the runbook says."""
-    port, _ = free_ports()
-    server = Minio(f"http://127.0.0.1:{port}", "matchcast", "made-up-password")
     migrate(f"sqlite:///{tmp_path}/matchcast.db")
-    with recording() as broker:
+    with recording() as broker, private_minio(started=False) as server:
         environment = {
             "MATCHCAST_DATABASE_URL": f"sqlite:///{tmp_path}/matchcast.db",
             "MATCHCAST_OBJECTS_URL": OBJECTS,
@@ -73,27 +72,12 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
             "K_SINK": broker.url,
         }
         with served(reload_app(environment | server.environment())) as reload:
-            hook = {
-                "MINIO_NOTIFY_WEBHOOK_ENABLE_RELOAD": "on",
-                "MINIO_NOTIFY_WEBHOOK_ENDPOINT_RELOAD": str(reload.base_url.join("/hooks/minio")),
-                "MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_RELOAD": TOKEN,
-                "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_RELOAD": str(tmp_path / "queue"),
-            }
-            with private_minio(hook, port):
-                subscribe(server)
-                yield Watched(objects_at(OBJECTS, S3Access(server.url, server.user, server.password)), reload, broker)
-
-
-def subscribe(server: Minio) -> None:
-    """A bucket that tells of champions put."""
-    s3 = server.client()
-    s3.create_bucket(Bucket=BUCKET)
-    hook = {
-        "QueueArn": "arn:minio:sqs::RELOAD:webhook",
-        "Events": ["s3:ObjectCreated:*"],
-        "Filter": {"Key": {"FilterRules": [{"Name": "suffix", "Value": CHAMPION_KEY}]}},
-    }
-    s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [hook]})
+            server.start(webhook(str(reload.base_url.join("/hooks/minio")), TOKEN, tmp_path / "queue"))
+            access = S3Access(server.url, server.user, server.password)
+            buckets = Buckets(access)
+            buckets.make(BUCKET)
+            buckets.notify(BUCKET, CHAMPION_KEY, "RELOAD")
+            yield Watched(objects_at(OBJECTS, access), reload, broker)
 
 
 def test_a_champion_in_the_bucket_is_announced_once_and_a_damaged_one_rejected(watched: Watched) -> None:
