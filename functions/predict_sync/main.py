@@ -3,70 +3,59 @@
 import os
 from collections.abc import Callable, Mapping
 
-from functions.predict_sync.requests import ModelReply, PredictRequest, model_reply
+from functions.predict_sync.answering import Answering
+from functions.predict_sync.replies import BatchReply, ModelReply, model_reply
+from functions.predict_sync.requests import PredictRequest
 from matchcast.features.contract import kernel_hash
-from matchcast.model.explain import METHOD
-from matchcast.ports import Clock, Ledger
+from matchcast.ports import Clock, LedgerEnd, ObjectStore
+from matchcast.ports.cache import Cache
 from matchcast.settings import PredictSyncSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.usecases.champion import Champion
-from matchcast.usecases.predict import forecast_for, record
+from matchcast.usecases.models import Challenger, Models
 from matchcast.usecases.publish import Published
+from matchcast.usecases.shown import ShownForecasts
 from matchcast.web.answers import Answer, etag_of, unless_known
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.operations import Call, Terms
-from matchcast.web.replies import (
-    PredictionReply,
-    explanation_reply,
-    fair_odds_reply,
-    forecast_reply,
-    interval_reply,
-    prediction_reply,
-)
+from matchcast.web.replies import PredictionReply
 
 
 def build(
     *,
     champion: Callable[[], Champion],
+    challenger: Callable[[], Challenger],
+    objects: Callable[[], ObjectStore],
     published: Callable[[], Published],
-    ledger: Callable[[], Ledger],
+    ledger: Callable[[], LedgerEnd],
+    cache: Callable[[], Cache],
     terms: Terms,
+    telemetry: Telemetry,
     now: Clock,
     code_revision: Callable[[], str],
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
-    telemetry = Telemetry()
     web = WebApp(
         "predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry, terms=terms,
     )  # fmt: skip
+    shown = ShownForecasts(ledger, cache, code_revision)
+    answering = Answering(champion, Models(champion, challenger, objects), published, shown, now, telemetry)
 
     @web.post(
-        "/predict/", tag="forecasts", body=PredictRequest, gives=PredictionReply, scopes=("predict",), idempotent=True
+        "/predict/",
+        tag="forecasts",
+        body=PredictRequest,
+        gives=(PredictionReply, BatchReply),
+        scopes=("predict",),
+        idempotent=True,
     )
-    def predict(call: Call[None, PredictRequest]) -> PredictionReply:
-        """Forecast a known fixture or any pairing of clubs."""
-        body = call.body
-        with telemetry.prediction_seconds.time():
-            (bundle, pointer), snapshot, asked_at = champion(), published().snapshot, now()
-            with telemetry.inference_seconds.time():
-                answer = forecast_for(
-                    body.asked(), bundle=bundle, snapshot=snapshot, code_revision=code_revision(), now=asked_at
-                )
-            forecast = answer.forecast
-            reply = forecast_reply(forecast, answer.coverage, snapshot, bundle.run_id, asked_at)
-            fair_odds = fair_odds_reply(forecast.probabilities) if body.fair_odds else None
-            explanation = explanation_reply(bundle.explainer.explain(answer.row[0]), METHOD) if body.explain else None
-            interval = (
-                interval_reply(bundle.interval, bundle.interval.bounds(bundle.forecaster, answer.row)[0].tolist())
-                if body.interval and bundle.interval
-                else None
-            )
-            forecast_id = record(forecast, ledger, asked_at)  # last: what fails before it leaves no row
-        telemetry.show_model(pointer.version, pointer.registered_at)
-        telemetry.predictions.labels("sync").inc()
-        telemetry.confidence.labels(reply.predicted).observe(max(forecast.probabilities))
-        return prediction_reply(reply, forecast_id, fair_odds=fair_odds, explanation=explanation, interval=interval)
+    async def predict(call: Call[None, PredictRequest]) -> PredictionReply | BatchReply:
+        """Forecast a known fixture or any pairing of clubs, or up to 200 of them.
+
+        A forecast is made once and recorded in the ledger; asked for again, it is shown as it stands there.
+        """
+        return await answering(call)
 
     @web.get("/predict/model/info", tag="model", gives=ModelReply, scopes=("predict",))
     def model_info(call: Call[None, None]) -> Answer:
@@ -85,9 +74,13 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
     to = Connections(settings)
     return build(
         champion=to.champion(),
+        challenger=to.challenger(),
+        objects=lambda: to.objects,
         published=to.snapshot(kernel_hash()),
-        ledger=to.ledger,
+        ledger=to.ledger_end,
+        cache=lambda: to.shared,
         terms=to.terms,
+        telemetry=to.telemetry(),
         now=to.now,
         code_revision=to.code_revision,
     )

@@ -30,6 +30,7 @@ from matchcast.usecases.together import Together
 
 if TYPE_CHECKING:
     from matchcast.model.explain import Explanation
+    from matchcast.model.interval import Interval
 
 _LOG: Final = logging.getLogger("matchcast.predict")
 _REMEMBERED: Final = timedelta(days=1)
@@ -60,10 +61,15 @@ class Shown:
             self._explanation = bundle.explainer.explain(self._read(bundle, snapshot)[0])
         return self._explanation
 
-    def bounds(self, bundle: Bundle, snapshot: StateSnapshot) -> list[tuple[float, float]] | None:
-        """Lowest and highest of home, draw and away; None where the model has no interval. Arguments as `explanation`."""
-        if self._bounds is None and bundle.interval is not None:
-            found = bundle.interval.bounds(bundle.forecaster, self._read(bundle, snapshot))[0].tolist()
+    def bounds(self, interval: "Interval", bundle: Bundle, snapshot: StateSnapshot) -> list[tuple[float, float]]:
+        """Lowest and highest of home, draw and away.
+
+        Args:
+            interval: the bundle's.
+            bundle, snapshot: those that it was made with.
+        """
+        if self._bounds is None:
+            found = interval.bounds(bundle.forecaster, self._read(bundle, snapshot))[0].tolist()
             self._bounds = [(low, high) for low, high in found]
         return self._bounds
 
@@ -86,7 +92,7 @@ class _New:
     """A forecast that waits to be recorded."""
 
     key: _Key
-    answer: Answer
+    shown: Shown
     now: datetime
 
 
@@ -131,10 +137,19 @@ class ShownForecasts:
         return shown
 
     def each(
-        self, asked: Sequence[Question], *, bundle: Bundle, snapshot: StateSnapshot, now: datetime, cause: Cause
+        self,
+        asked: Sequence[Question],
+        *,
+        bundle: Bundle,
+        snapshot: StateSnapshot,
+        now: datetime,
+        cause: Cause,
+        ready: Callable[[Shown], object] = id,
     ) -> list[Shown | Supposed | MatchcastError]:
         """Everything that was asked for: found or made in one call of the model, and recorded in one transaction.
 
+        Args:
+            ready: called with what is new before it is recorded; where it fails, nothing is.
         Returns:
             In order; as `predict.forecast_each`.
         """
@@ -149,12 +164,15 @@ class ShownForecasts:
         new: dict[int, _New] = {}
         for number, one in zip(open_, made, strict=True):
             if isinstance(one, Answer):
-                new[number] = _New(_key(one.forecast.fixture, bundle, snapshot, cause), one, now)
+                shown = Shown(one.forecast, one.coverage, None, one.row)
+                ready(shown)
+                new[number] = _New(_key(one.forecast.fixture, bundle, snapshot, cause), shown, now)
             else:
                 answers[number] = one
         if new:
-            for number, shown in zip(new, self._record(list(new.values())), strict=True):
-                answers[number] = shown
+            answers_of_new = zip(new, self._record(list(new.values())), strict=True)
+            for number, recorded in answers_of_new:
+                answers[number] = recorded
         for question, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Shown) and answer.forecast_id is not None:
                 self._by_question.put(snapshot, (question, bundle.version, cause), answer)
@@ -194,12 +212,11 @@ class ShownForecasts:
             else:
                 known[one.key] = before
         for one, row in zip(fresh.values(), self._appended(list(fresh.values())), strict=True):
-            answer = one.answer
-            shown = Shown(answer.forecast, answer.coverage, None if row is None else row.forecast_id, answer.row)
-            known[one.key] = shown
+            known[one.key] = one.shown
             if row is not None:
-                self._by_key.put(one.key, shown)
-                raw = packed(row, answer.coverage)
+                one.shown.forecast_id = row.forecast_id
+                self._by_key.put(one.key, one.shown)
+                raw = packed(row, one.shown.coverage)
                 self._cache().put(key_of(*one.key), raw, _REMEMBERED.total_seconds())
         return [[known[one.key] for one in member] for member in batch]
 
@@ -207,7 +224,7 @@ class ShownForecasts:
         if not new:
             return []
         try:
-            forecasts = [one.answer.forecast for one in new]
+            forecasts = [one.shown.forecast for one in new]
             return self._ledger().append(forecasts, recorded_at=max(one.now for one in new))
         except Unavailable as error:
             _LOG.warning("the ledger is behind by %d: %s", len(new), error)

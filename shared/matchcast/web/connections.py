@@ -15,13 +15,14 @@ from matchcast.adapters.watched import Watched
 from matchcast.errors import BadInput, Unavailable
 from matchcast.ports import ApiKeys, Clock, Ledger, LedgerEnd, MatchReader, MatchStore, ObjectStore
 from matchcast.ports import cache as topics
+from matchcast.ports.accuracy import SettledScores
 from matchcast.ports.cache import Policy, Shared
 from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
 from matchcast.ports.feeds import Captures
 from matchcast.ports.idempotency import IdempotentAnswers
 from matchcast.ports.metrics import MetricStore, Queues
 from matchcast.ports.renewal import RenewedLedger, Turns
-from matchcast.ports.scores import DriftReports, Prices, Settlements
+from matchcast.ports.scores import DriftReports, Prices, SettledMatches, Settlements
 from matchcast.settings import Settings
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.figures import figures_of
@@ -165,6 +166,16 @@ class Connections:
         from matchcast.adapters.database.ledger import SqlLedger
 
         return SqlLedger(self._database)
+
+    def settled_matches(self) -> SettledMatches:
+        from matchcast.adapters.database.settlements import SqlSettlements
+
+        return SqlSettlements(self._database)
+
+    def settled_scores(self) -> SettledScores:
+        from matchcast.adapters.database.accuracy import SqlSettledScores
+
+        return SqlSettledScores(self._database)
 
     def ledger_end(self) -> LedgerEnd:
         from matchcast.adapters.database.light_ports import LightLedger

@@ -156,7 +156,8 @@ def _link(
             parameter = path.partition("{")[2].partition("}")[0]
             targets.setdefault(parameter, []).append(paths[path][method.lower()]["operationId"])
     for (path, method), operation in told.items():
-        fields = () if operation.gives is None else _fields(schemas[_name(operation.gives)], parts)
+        first = _given_kinds(operation)[0]
+        fields = () if first is None else _fields(schemas[_name(first)], parts)
         links = {
             target: {"operationId": target, "parameters": {name: f"$response.body#{pointer}"}}
             for name, pointer in fields

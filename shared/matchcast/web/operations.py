@@ -77,7 +77,7 @@ class Operation:
     Attributes:
         run: gives what is shown, as it is or in an `Answer`; a plain function runs in a thread.
         asked: names and types of the parameters in path and query.
-        gives: type of the body of a good answer; None for no JSON.
+        gives: type of the body of a good answer, or a tuple of those that it may have; None for no JSON.
         scopes: of which a key needs one; none: open to all.
         seconds: how long it may take; None for what the terms say.
         idempotent: whether Idempotency-Key is honoured.

@@ -77,6 +77,18 @@ def problem(
         type_: name of the problem type; by default that of the status.
         errors: a `field` and its `detail` each.
     """
+    body = _details(scope, status, detail, type_, errors, suggestions)
+    return Response(json.dumps(body, ensure_ascii=False).encode(), status, dict(headers), MEDIA_TYPE)
+
+
+def _details(
+    scope: Mapping[str, Any],
+    status: int,
+    detail: str,
+    type_: str | None,
+    errors: Sequence[Mapping[str, str]],
+    suggestions: Sequence[str],
+) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
     body: dict[str, Any] = {
         "type": f"urn:matchcast:problem:{type_ or title.lower().replace(' ', '-')}",
@@ -90,7 +102,14 @@ def problem(
         body["suggestions"] = list(suggestions)
     if errors:
         body["errors"] = list(errors)
-    return Response(json.dumps(body, ensure_ascii=False).encode(), status, dict(headers), MEDIA_TYPE)
+    return body
+
+
+def problem_details(scope: Mapping[str, Any], error: MatchcastError) -> dict[str, Any]:
+    """One of our errors, told beside answers that are good."""
+    status = status_of_error(error)
+    suggestions = error.suggestions if isinstance(error, UnknownTeam) else ()
+    return _details(scope, status.status, str(error), status.type, _errors(error), suggestions)
 
 
 def status_of_error(error: MatchcastError) -> Status:

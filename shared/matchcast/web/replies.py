@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Meta
 
+from matchcast.domain.assumption import Supposed
 from matchcast.domain.forecast import Cause, Coverage, Forecast, Probabilities, Reference
-from matchcast.domain.match import MatchStatus, Outcome
+from matchcast.domain.match import Fixture, MatchStatus, Outcome
 from matchcast.fields import Instant, Share
 from matchcast.ports import MatchRecord, StateSnapshot
 from matchcast.ports.events import Task, TaskState
@@ -142,9 +143,7 @@ class SnapshotReply(Reply, frozen=True, kw_only=True):
     age_seconds: float
 
 
-class ForecastReply(Reply, frozen=True, kw_only=True):
-    """A forecast with all that is needed to make it again."""
-
+class _ForecastParts(Reply, frozen=True, kw_only=True):
     fixture: FixtureReply
     probabilities: ProbabilitiesReply
     predicted: Predicted
@@ -153,18 +152,35 @@ class ForecastReply(Reply, frozen=True, kw_only=True):
     as_of: Instant
     snapshot: SnapshotReply
     code_revision: str
-    cause: Cause
     coverage: CoverageReply
 
 
-class PredictionReply(ForecastReply, frozen=True, kw_only=True):
+class ForecastReply(_ForecastParts, frozen=True, kw_only=True):
+    """A forecast with all that is needed to make it again."""
+
+    cause: Cause
+
+
+class AssumedReply(Reply, frozen=True, kw_only=True):
+    """What was assumed of the match; null days are those that the club had."""
+
+    neutral_venue: bool
+    home_rest_days: int | None
+    away_rest_days: int | None
+
+
+class PredictionReply(_ForecastParts, frozen=True, kw_only=True):
     """A forecast made on request; while the ledger is behind, it has no id.
 
+    Asked for again, a forecast is the one that the ledger holds: `as_of` is when it was made. Under an assumption it is
+    `hypothetical`, which the ledger does not hold, and has no cause.
     `fair_odds`, `explanation` and `interval` are null unless asked for, `interval` also where the model has none.
     """
 
+    cause: Cause | None
     forecast_id: int | None
-    ledger: Literal["written", "behind"]
+    ledger: Literal["written", "behind", "hypothetical"]
+    hypothetical: AssumedReply | None = None
     fair_odds: FairOddsReply | None
     explanation: ExplanationReply | None
     interval: IntervalReply | None
@@ -217,31 +233,40 @@ def forecast_reply(
     Args:
         run_id: of the model that made it.
     """
-    fixture, probabilities = forecast.fixture, forecast.probabilities
+    probabilities = forecast.probabilities
     return ForecastReply(
-        fixture=FixtureReply(
-            match_id=fixture.match_id,
-            tournament=fixture.tournament,
-            season=fixture.season,
-            kickoff_at=fixture.kickoff_at,
-            kickoff_known=fixture.kickoff_known,
-            home_team=Club(id=fixture.home_team, name=snapshot.team_name(fixture.home_team)),
-            away_team=Club(id=fixture.away_team, name=snapshot.team_name(fixture.away_team)),
-        ),
+        fixture=_fixture_reply(forecast.fixture, snapshot),
         probabilities=ProbabilitiesReply(**probabilities._asdict()),
         predicted=_PREDICTED[probabilities.likeliest],
         model_version=forecast.model_version,
         run_id=run_id,
         as_of=forecast.as_of,
-        snapshot=SnapshotReply(
-            hash=forecast.snapshot_hash,
-            as_of=snapshot.as_of,
-            age_seconds=max(0.0, round((now.astimezone(UTC) - snapshot.as_of).total_seconds(), 3)),
-        ),
+        snapshot=_snapshot_reply(forecast.snapshot_hash, snapshot, now),
         code_revision=forecast.code_revision,
         cause=forecast.cause,
-        coverage=CoverageReply(**coverage._asdict(), little_history=coverage.little_history),
+        coverage=_coverage_reply(coverage),
     )
+
+
+def _fixture_reply(fixture: Fixture, snapshot: StateSnapshot) -> FixtureReply:
+    return FixtureReply(
+        match_id=fixture.match_id,
+        tournament=fixture.tournament,
+        season=fixture.season,
+        kickoff_at=fixture.kickoff_at,
+        kickoff_known=fixture.kickoff_known,
+        home_team=Club(id=fixture.home_team, name=snapshot.team_name(fixture.home_team)),
+        away_team=Club(id=fixture.away_team, name=snapshot.team_name(fixture.away_team)),
+    )
+
+
+def _snapshot_reply(hash_: str, snapshot: StateSnapshot, now: datetime) -> SnapshotReply:
+    age = max(0.0, round((now.astimezone(UTC) - snapshot.as_of).total_seconds(), 3))
+    return SnapshotReply(hash=hash_, as_of=snapshot.as_of, age_seconds=age)
+
+
+def _coverage_reply(coverage: Coverage) -> CoverageReply:
+    return CoverageReply(**coverage._asdict(), little_history=coverage.little_history)
 
 
 def prediction_reply(
@@ -264,6 +289,34 @@ def prediction_reply(
         fair_odds=fair_odds,
         explanation=explanation,
         interval=interval,
+    )
+
+
+def hypothetical_reply(
+    supposed: Supposed, snapshot: StateSnapshot, run_id: str, now: datetime, *, fair_odds: FairOddsReply | None = None
+) -> PredictionReply:
+    """The answer that shows what would be forecast under an assumption. Arguments as `forecast_reply`."""
+    return PredictionReply(
+        fixture=_fixture_reply(supposed.fixture, snapshot),
+        probabilities=ProbabilitiesReply(**supposed.probabilities._asdict()),
+        predicted=_PREDICTED[supposed.probabilities.likeliest],
+        model_version=supposed.model_version,
+        run_id=run_id,
+        as_of=supposed.as_of,
+        snapshot=_snapshot_reply(supposed.snapshot_hash, snapshot, now),
+        code_revision=supposed.code_revision,
+        cause=None,
+        coverage=_coverage_reply(supposed.coverage),
+        forecast_id=None,
+        ledger="hypothetical",
+        hypothetical=AssumedReply(
+            neutral_venue=supposed.assumed.neutral_venue,
+            home_rest_days=supposed.assumed.home_rest_days,
+            away_rest_days=supposed.assumed.away_rest_days,
+        ),
+        fair_odds=fair_odds,
+        explanation=None,
+        interval=None,
     )
 
 

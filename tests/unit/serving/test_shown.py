@@ -256,15 +256,11 @@ def test_explanation_and_interval_are_computed_once_and_the_same_in_every_proces
 ) -> None:
     first, second = (one(process(ledger, cache), snapshot, PAIRING) for _ in range(2))
     assert first.explanation(BUNDLE, snapshot) is first.explanation(BUNDLE, snapshot)
-    assert first.bounds(BUNDLE, snapshot) is first.bounds(BUNDLE, snapshot)
-    assert first.bounds(BUNDLE, snapshot) == second.bounds(BUNDLE, snapshot)
+    assert BUNDLE.interval is not None
+    assert first.bounds(BUNDLE.interval, BUNDLE, snapshot) is first.bounds(BUNDLE.interval, BUNDLE, snapshot)
+    assert first.bounds(BUNDLE.interval, BUNDLE, snapshot) == second.bounds(BUNDLE.interval, BUNDLE, snapshot)
     ours, theirs = first.explanation(BUNDLE, snapshot), second.explanation(BUNDLE, snapshot)
     assert np.array_equal(ours.effects, theirs.effects)
-
-
-def test_a_model_without_an_interval_gives_none(snapshot: SnapshotFile, ledger: NotedLedger) -> None:
-    bundle = load_bundle(house.bundle_files(2))
-    assert one(process(ledger, MemoryCache()), snapshot, PAIRING, bundle=bundle).bounds(bundle, snapshot) is None
 
 
 @pytest.mark.parametrize(
