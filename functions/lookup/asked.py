@@ -50,9 +50,17 @@ class AskedList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return resolve_filter(self._chosen(), snapshot)
 
     def _chosen(self) -> MatchFilter:
-        first = _read("date_from", self.date_from, parse_instant)
-        last = _read("date_to", self.date_to, parse_end)
+        first, last = read_instants(self.date_from, self.date_to)
         return MatchFilter(first, last, self.tournament, self.team, status_of(self.status))
+
+
+def read_instants(date_from: str | None, date_to: str | None) -> tuple[datetime | None, datetime | None]:
+    """The instants from which, and before which.
+
+    Raises:
+        BadInput: one of them is no date; names it.
+    """
+    return _read("date_from", date_from, parse_instant), _read("date_to", date_to, parse_end)
 
 
 def _read(field: str, text: str | None, parse: Callable[[str], datetime]) -> datetime | None:

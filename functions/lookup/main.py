@@ -1,9 +1,10 @@
-"""GET /predict/{match_id}, GET /predict/, GET /matches/ and GET /monitoring/task_status/{task_id}."""
+"""GET /predict/{match_id}, GET /predict/, GET /matches/ and GET /monitoring/task_status/{task_id}; `ledger` has the rest."""
 
 import os
 from collections.abc import Callable, Mapping
 
 from functions.lookup.asked import AskedForecast, AskedList, AskedTask
+from functions.lookup.ledger import add_ledger
 from matchcast.errors import NotFound
 from matchcast.ports import Clock, MatchReader
 from matchcast.ports.events import Tasks, TaskState
@@ -95,11 +96,23 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
     settings = read_settings(LookupSettings, environment)
     log_as_json(settings.log_level)
     to = Connections(settings)
-    return build(
-        published=to.snapshot(),
+    published = to.snapshot()
+    web = build(
+        published=published,
         matches=to.matches,
         tasks=to.tasks,
         terms=to.terms,
         telemetry=to.telemetry(),
         now=to.now,
     )
+    add_ledger(
+        web,
+        snapshot=lambda: published().snapshot,
+        ledger=to.ledger,
+        matches=to.matches,
+        settled=to.settled_matches,
+        scores=to.settled_scores,
+        cache=lambda: to.shared,
+        now=to.now,
+    )
+    return web
