@@ -17,6 +17,7 @@ from tests.unit.knative.rendered import BASE, KNATIVE, OVERLAYS, Manifest, of_ki
 FUNCTIONS = sorted(of_kind(rendered(BASE), "Service"))
 SECRETS = {
     "database-url": "postgresql://matchcast@postgres/matchcast",
+    "cache-url": "redis://redis.data.svc.cluster.local/0",
     "hook-token": "0123456789abcdef",
     "s3-access-key-id": "matchcast",
     "s3-secret-access-key": "made-up",
