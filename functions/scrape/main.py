@@ -3,19 +3,18 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from functions.scrape.feeds import feeds_of
 from functions.scrape.requests import ScrapeRequest
 from matchcast.adapters.sources.aliases import committed_aliases
-from matchcast.adapters.sources.feeds import DemoFeed, FootballDataFeed
 from matchcast.domain.event import Event
 from matchcast.events import PING, ScrapeRequested
 from matchcast.ports import Clock, MatchStore, ObjectStore
 from matchcast.ports.events import Deadline, Inbox, Sink, Tasks
 from matchcast.ports.feeds import Captures, Feed
-from matchcast.settings import DOWNLOAD, ScrapeSettings, read_settings
+from matchcast.settings import ScrapeSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.usecases.scrape import Scraping, request_scrape, scrape_due, scrape_requested
 from matchcast.web.accepted import AcceptedReply, accepted_once
@@ -86,7 +85,7 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
     log_as_json(settings.log_level)
     to = Connections(settings)
     return build(
-        feeds=_feeds(settings),
+        feeds=feeds_of(settings),
         objects=lambda: to.store,
         inbox=to.inbox,
         tasks=to.tasks,
@@ -100,13 +99,3 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         seconds=settings.handler_seconds,
         kept_for=timedelta(hours=settings.task_hours),
     )
-
-
-def _feeds(settings: ScrapeSettings) -> dict[str, Feed]:
-    found: list[Feed] = []
-    if settings.demo_wheel is not None:
-        wheel = None if settings.demo_wheel == DOWNLOAD else Path(settings.demo_wheel)
-        found.append(DemoFeed(wheel, settings.cache_dir))
-    if settings.football_data_url is not None:
-        found.append(FootballDataFeed(settings.football_data_url))
-    return {feed.name: feed for feed in found}
