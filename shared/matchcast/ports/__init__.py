@@ -5,11 +5,13 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from enum import StrEnum
 from math import nan
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from matchcast.domain.forecast import Coverage, Forecast, LedgerRow
 from matchcast.domain.match import Fixture, MatchStats, MatchStatus, Odds, RejectedRow, SourceMatch
-from matchcast.domain.merging import StoredMatch
+
+if TYPE_CHECKING:
+    from matchcast.domain.merging import StoredMatch
 
 Clock = Callable[[], datetime]
 """Says what time it is: aware UTC."""
@@ -113,7 +115,7 @@ class LoadReport(NamedTuple):
 class FullMatch(NamedTuple):
     """A stored match with all that is known of it."""
 
-    match: StoredMatch
+    match: "StoredMatch"
     stats: MatchStats | None
     odds: tuple[Odds, ...]
 

@@ -15,14 +15,8 @@ from matchcast.adapters.watched import Watched
 from matchcast.errors import BadInput, Unavailable
 from matchcast.ports import ApiKeys, Clock, Ledger, LedgerEnd, MatchReader, MatchStore, ObjectStore
 from matchcast.ports import cache as topics
-from matchcast.ports.accuracy import SettledScores
 from matchcast.ports.cache import Policy, Shared
-from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
-from matchcast.ports.feeds import Captures
 from matchcast.ports.idempotency import IdempotentAnswers
-from matchcast.ports.metrics import MetricStore, Queues
-from matchcast.ports.renewal import RenewedLedger, Turns
-from matchcast.ports.scores import DriftReports, Prices, SettledMatches, Settlements
 from matchcast.settings import Settings
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.figures import figures_of
@@ -35,6 +29,12 @@ if TYPE_CHECKING:
     from matchcast.adapters.database.engine import Database
     from matchcast.adapters.database.history import SqlHistory
     from matchcast.adapters.database.light import LightDatabase
+    from matchcast.ports.accuracy import SettledScores
+    from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
+    from matchcast.ports.feeds import Captures
+    from matchcast.ports.metrics import MetricStore, Queues
+    from matchcast.ports.renewal import RenewedLedger, Turns
+    from matchcast.ports.scores import DriftReports, Prices, SettledMatches, Settlements
     from matchcast.usecases.champion import Champion
     from matchcast.usecases.models import Challenger
 
@@ -102,16 +102,16 @@ class Connections:
         queues = None if queues_url is None else self.queues(queues_url)
         return Telemetry(figures_of(self.metric_store, lambda: self.store, self.now, queues, self._problems()))
 
-    def metric_store(self) -> MetricStore:
+    def metric_store(self) -> "MetricStore":
         from matchcast.adapters.database.metric_totals import LightMetricStore
 
         return LightMetricStore(self._light_database)
 
-    def queues(self, url: str) -> Callable[[], Queues]:
+    def queues(self, url: str) -> "Callable[[], Queues]":
         """The queues of Triggers, as told at this address."""
 
         @cache
-        def opened() -> Queues:
+        def opened() -> "Queues":
             from matchcast.adapters.rabbitmq_queues import RabbitmqQueues
 
             return RabbitmqQueues(url)
@@ -167,12 +167,12 @@ class Connections:
 
         return SqlLedger(self._database)
 
-    def settled_matches(self) -> SettledMatches:
+    def settled_matches(self) -> "SettledMatches":
         from matchcast.adapters.database.settlements import SqlSettlements
 
         return SqlSettlements(self._database)
 
-    def settled_scores(self) -> SettledScores:
+    def settled_scores(self) -> "SettledScores":
         from matchcast.adapters.database.accuracy import SqlSettledScores
 
         return SqlSettledScores(self._database)
@@ -182,7 +182,7 @@ class Connections:
 
         return LightLedger(self._light_database)
 
-    def renewed_ledger(self) -> RenewedLedger:
+    def renewed_ledger(self) -> "RenewedLedger":
         from matchcast.adapters.database.ledger import SqlLedger
 
         return SqlLedger(self._database)
@@ -192,7 +192,7 @@ class Connections:
 
         return SqlHistory(self._database)
 
-    def turns(self) -> Turns:
+    def turns(self) -> "Turns":
         from matchcast.adapters.database.turns import SqlTurns
 
         return SqlTurns(self._database)
@@ -212,42 +212,42 @@ class Connections:
 
         return SqlMatchStore(self._database)
 
-    def captures(self) -> Captures:
+    def captures(self) -> "Captures":
         from matchcast.adapters.database.captures import SqlCaptures
 
         return SqlCaptures(self._database)
 
-    def inbox(self) -> Inbox:
+    def inbox(self) -> "Inbox":
         from matchcast.adapters.database.inbox import SqlInbox
 
         return SqlInbox(self._database)
 
-    def tasks(self) -> Tasks:
+    def tasks(self) -> "Tasks":
         from matchcast.adapters.database.tasks import SqlTasks
 
         return SqlTasks(self._database)
 
-    def settlements(self) -> Settlements:
+    def settlements(self) -> "Settlements":
         from matchcast.adapters.database.settlements import SqlSettlements
 
         return SqlSettlements(self._database)
 
-    def prices(self) -> Prices:
+    def prices(self) -> "Prices":
         from matchcast.adapters.database.prices import SqlPrices
 
         return SqlPrices(self._database)
 
-    def drift_reports(self) -> DriftReports:
+    def drift_reports(self) -> "DriftReports":
         from matchcast.adapters.database.drift_reports import SqlDriftReports
 
         return SqlDriftReports(self._database)
 
-    def letters(self) -> DeadLetters:
+    def letters(self) -> "DeadLetters":
         from matchcast.adapters.database.dead_letters import SqlDeadLetters
 
         return SqlDeadLetters(self._database)
 
-    def leftovers(self) -> Leftovers:
+    def leftovers(self) -> "Leftovers":
         from matchcast.adapters.database.leftovers import SqlLeftovers
 
         return SqlLeftovers(self._database)
@@ -255,11 +255,11 @@ class Connections:
     def transaction(self) -> AbstractContextManager[object]:
         return self._database.writing()
 
-    def sink(self, url: str, **limits: float) -> Callable[[], Sink]:
+    def sink(self, url: str, **limits: float) -> "Callable[[], Sink]":
         """The broker at this address; `limits` are those of `HttpSink`."""
 
         @cache
-        def opened() -> Sink:
+        def opened() -> "Sink":
             from matchcast.adapters.sink import HttpSink
 
             return HttpSink(url, lambda: self.objects, **limits)
