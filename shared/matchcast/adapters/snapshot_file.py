@@ -74,6 +74,7 @@ class SnapshotFile:
         self._connection = connection
         self._lock = Lock()
         self._path = path
+        self._names: dict[str, str] = {}
         self.state_hash: Final = meta["state_hash"]
         self.model_version: Final = meta["model_version"]
         self.code_hash: Final = meta["code_hash"]
@@ -101,8 +102,13 @@ class SnapshotFile:
         raise UnknownTeam(f"no club of {country} goes by {name!r}{listed}", suggestions=nearest)
 
     def team_name(self, team_id: str) -> str:
-        found = self._rows("SELECT name FROM teams WHERE team_id = ?", team_id)
-        return str(found[0][0]) if found else team_id
+        name = self._names.get(team_id)
+        if name is None:
+            found = self._rows("SELECT name FROM teams WHERE team_id = ?", team_id)
+            if not found:
+                return team_id
+            name = self._names[team_id] = str(found[0][0])
+        return name
 
     def tournament_id(self, name: str) -> str:
         if self._rows("SELECT 1 FROM tournaments WHERE tournament_id = ?", name):

@@ -1,11 +1,10 @@
 """Forecast what was asked for."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isnan
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,9 @@ from matchcast.errors import MatchcastError, Unavailable
 from matchcast.features.layout import T_PLAYED
 from matchcast.features.online import read_row
 from matchcast.model.bundle import Bundle, features_known
-from matchcast.ports import LedgerEnd, PairingState, StateSnapshot
+from matchcast.ports import PairingState, StateSnapshot
 from matchcast.usecases.question import Question, fixture_asked_for
 from matchcast.usecases.what_if import pooled, rows_under
-
-_LOG: Final = logging.getLogger("matchcast.predict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +103,6 @@ def forecast_each(
             )
         )
     return answers
-
-
-def record(forecast: Forecast, ledger: Callable[[], LedgerEnd], now: datetime) -> int | None:
-    """Put a forecast into the ledger, before anyone sees it.
-
-    Args:
-        ledger: opens the ledger.
-    Returns:
-        Its id there; None while the ledger cannot be reached: then the answer says that the ledger is behind.
-    """
-    try:
-        return ledger().append([forecast], recorded_at=now)[0].forecast_id
-    except Unavailable as error:
-        _LOG.warning("the ledger is behind by a forecast: %s", error)
-        return None
 
 
 def make_forecast(

@@ -185,6 +185,9 @@ class ShownForecasts:
         if isinstance(asked, Hypothetical):
             return None
         try:
+            shown = self.again(asked, bundle=bundle, snapshot=snapshot, now=now, cause=cause)
+            if shown is not None:
+                return shown
             fixture = fixture_asked_for(asked, snapshot, max(now, snapshot.as_of))
         except MatchcastError as error:
             return error

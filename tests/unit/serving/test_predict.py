@@ -1,22 +1,18 @@
 """Forecasts on request."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from matchcast.adapters.database.engine import Database
-from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
 from matchcast.domain.forecast import LITTLE_HISTORY, Cause, Coverage, Forecast, Pairing
 from matchcast.domain.match import day_start
 from matchcast.errors import BadInput, NotFound, UnknownTeam, UnknownTournament
 from matchcast.features.league import NEWCOMER_MATCHES
 from matchcast.model.bundle import load_bundle
-from matchcast.ports import Ledger
-from matchcast.usecases.predict import forecast_for, record
+from matchcast.usecases.predict import forecast_for
 from tests.entrypoints import house
-from tests.entrypoints.house import AS_OF, ENGLAND, NOW, House
+from tests.entrypoints.house import AS_OF, ENGLAND, NOW
 
 BUNDLE = load_bundle(house.bundle_files(1))
 SOON = NOW + timedelta(days=3, hours=1)
@@ -204,22 +200,3 @@ def test_a_fixture_that_kicked_off_is_not_forecast(snapshot: SnapshotFile) -> No
     assert known.match_id is not None
     with pytest.raises(BadInput, match=r"match_id: the kick-off .* is before"):
         ask(known.match_id, snapshot, known.kickoff_at + timedelta(minutes=1))
-
-
-def test_a_forecast_stands_in_the_ledger_as_it_was_shown(snapshot: SnapshotFile, tmp_path: Path) -> None:
-    here = House(tmp_path)
-    here.fill_database()
-    ledger = SqlLedger(Database(here.database_url))
-    forecast = ask(pairing(), snapshot)
-    forecast_id = record(forecast, lambda: ledger, NOW)
-    assert forecast_id is not None
-    row = ledger.find(forecast_id)
-    assert row is not None
-    assert (row.forecast, row.recorded_at) == (forecast, NOW)
-
-
-def test_without_a_ledger_there_is_no_id(snapshot: SnapshotFile, tmp_path: Path) -> None:
-    def ledger() -> Ledger:
-        return SqlLedger(Database(f"sqlite:///{tmp_path}/none.db"))
-
-    assert record(ask(pairing(), snapshot), ledger, NOW) is None
