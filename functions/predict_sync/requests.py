@@ -8,6 +8,7 @@ from matchcast.domain.assumption import MOST_REST_DAYS, Assumption, Hypothetical
 from matchcast.errors import BadInput
 from matchcast.usecases.models import CHAMPION
 from matchcast.usecases.question import Question
+from matchcast.web.instants import InstantText
 from matchcast.web.requests import PAIRING_EXAMPLE, ForecastRequest
 
 MOST_MATCHES: Final = 200
@@ -36,6 +37,9 @@ class MatchRequest(ForecastRequest, frozen=True, kw_only=True, forbid_unknown_fi
 
     EXAMPLES: ClassVar[tuple[dict[str, Any], ...]] = ()
 
+    kickoff_at: (
+        Annotated[str, Meta(max_length=40, description="as for one match; a wrong one is told in its place")] | None
+    ) = None
     assume: Assume | None = None
 
     def __post_init__(self) -> None:
@@ -63,6 +67,7 @@ class PredictRequest(MatchRequest, frozen=True, kw_only=True, forbid_unknown_fie
         {"matches": [PAIRING_EXAMPLE, {"match_id": 5312459872401}], "model": "champion"},
     )
 
+    kickoff_at: InstantText | None = None
     matches: Annotated[list[MatchRequest], Meta(min_length=1, max_length=MOST_MATCHES)] | None = None
     model: ModelName = CHAMPION
     fair_odds: Annotated[bool, Meta(description="answer with the forecast's fair odds too")] = False

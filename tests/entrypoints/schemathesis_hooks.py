@@ -10,12 +10,15 @@ UNTOLD: Final = (
     r"cursor: this is no cursor of ours",
     r"team: a name may be borne by clubs of several countries",
     r"body: give match_id, or home_team, away_team, tournament and kickoff_at",
-    r"match_id: says it all",
+    r"(match_id|matches): says it all",
+    r"(explain|interval): is not told of what is only assumed",
     r"match_id: expected integer, got string",  # where a link follows a pairing that is in no fixture list
+    r"expected integer( or null)?, got number",  # 1.0: JSON Schema counts it among the integers
     r"is not between 1870 and 2200",
     r"is no date that exists",
     r"is blank",
     r"source: .* is not configured",
+    r"tournaments: .* is no tournament's id",
     r"(from|to): .*(give a later day|at most 366 days)",
     r"Idempotency-Key: was sent with another body before",
 )

@@ -58,6 +58,13 @@ def is_day(text: str) -> bool:
 
 
 InstantText = Annotated[
-    str, Meta(max_length=40, extra_json_schema={"format": "date-time", "examples": _EXAMPLE.split(" or ")})
+    str,
+    Meta(
+        max_length=40,
+        extra_json_schema={
+            "anyOf": [{"format": "date"}, {"format": "date-time"}],
+            "examples": _EXAMPLE.split(" or "),
+        },
+    ),
 ]
 """A date, or an instant, as text: what it means depends on the field."""
