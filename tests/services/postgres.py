@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -28,6 +29,20 @@ class Postgres:
     def kill(self) -> None:
         """Stop it as a crash would: no client is waited for, nothing is tidied up."""
         _run([*self._control, "-m", "immediate", "stop"])
+
+    def freeze(self) -> None:
+        """Let it hold its connections and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, which: signal.Signals) -> None:
+        folder = Path(self._control[self._control.index("-D") + 1])
+        main = int((folder / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for process in (main, *map(int, children)):
+            os.kill(process, which)
 
 
 @contextmanager

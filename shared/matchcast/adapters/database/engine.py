@@ -1,6 +1,6 @@
 """Connections and transactions, and what their errors mean."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from matchcast.adapters.database.faults import (
     CONNECT_SECONDS,
+    HURRIED_CONNECT_SECONDS,
     LOCKED_SECONDS,
     SECRETS,
     SQLITE_PRAGMAS,
@@ -38,6 +39,7 @@ from matchcast.adapters.database.faults import (
     passes,
     unavailable,
 )
+from matchcast.adapters.database.outage import Outage
 from matchcast.adapters.database.patience import Patience
 
 _WRITES: Final = "matchcast_writes"
@@ -45,6 +47,8 @@ _WRITES: Final = "matchcast_writes"
 
 class Database:
     """One database; nothing is opened before the first use.
+
+    Where it is waited for only so long, one thread tries to reach it while it is away, and everybody else is told at once.
 
     Args:
         url: `sqlite:///path` (relative to the current directory) or `postgresql://user@host/name`.
@@ -59,6 +63,7 @@ class Database:
         self._patience = patience
         self._unchecked = checked
         self._of_thread = local()
+        self._outage = Outage(self._reach)
 
     @property
     def is_sqlite(self) -> bool:
@@ -86,13 +91,17 @@ class Database:
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            limits = {"connect_timeout": CONNECT_SECONDS} | ({} if patience is None else {"options": patience.options})
+            limits: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+            if patience is not None:
+                limits = {"connect_timeout": HURRIED_CONNECT_SECONDS, "options": patience.options}
             engine = create_engine(
                 self.url,
                 pool_pre_ping=True,
                 pool_timeout=LOCKED_SECONDS if patience is None else min(patience.lock, CONNECT_SECONDS),
                 connect_args={name: limit for name, limit in limits.items() if name not in self.url.query},
             )
+            if patience is not None:
+                event.listen(engine, "do_connect", _impatient(patience.statement))
         finalize(self, engine.dispose)
         return engine
 
@@ -151,13 +160,28 @@ class Database:
         if self._unchecked and self.file is not None and not self.file.exists():
             raise no_file(self.file)
         with (
-            self.engine.connect() as connection,
+            self._connected() as connection,
             connection.execution_options(**self._execution_options(writes)).begin(),
         ):
             if self._unchecked:
                 self._check(connection)
                 self._unchecked = False
             yield connection
+
+    def _connected(self) -> Connection:
+        self._outage.check()
+        if self._patience is None or self.is_sqlite:
+            return self.engine.connect()
+        try:
+            return self.engine.connect()
+        except (DBAPIError, self.engine.dialect.loaded_dbapi.Error) as error:
+            met = unavailable(self.place, error, is_sqlite=False)
+            self._outage.begin(met)
+            raise met from error
+
+    def _reach(self) -> None:
+        with self._telling_errors():
+            self.engine.connect().close()
 
     @contextmanager
     def _telling_errors(self) -> Iterator[None]:
@@ -206,6 +230,15 @@ def _parse(text_: str) -> URL:
     if backend == "sqlite":
         return url.set(drivername="sqlite+pysqlite")
     raise not_supported(backend)
+
+
+def _impatient(statement_seconds: float) -> Callable[..., Any]:
+    def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        from matchcast.adapters.database.impatient import impatient
+
+        return impatient(statement_seconds).connect(*arguments, **options)
+
+    return connect
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -7,6 +7,8 @@ from matchcast.adapters.database.records import SCHEMA_REVISION
 from matchcast.errors import BadInput, Unavailable
 
 CONNECT_SECONDS: Final = 5
+HURRIED_CONNECT_SECONDS: Final = 2
+"""Where somebody waits for an answer; libpq knows no shorter time."""
 LOCKED_SECONDS: Final = 30.0
 SECRETS: Final = ("password", "sslpassword")
 """What a URL's query may hold that no message shows."""

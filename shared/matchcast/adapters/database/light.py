@@ -14,6 +14,7 @@ from weakref import finalize
 
 from matchcast.adapters.database.faults import (
     CONNECT_SECONDS,
+    HURRIED_CONNECT_SECONDS,
     LOCKED_SECONDS,
     SECRETS,
     SQLITE_PRAGMAS,
@@ -25,7 +26,9 @@ from matchcast.adapters.database.faults import (
     passes,
     unavailable,
 )
+from matchcast.adapters.database.outage import Outage
 from matchcast.adapters.database.patience import Patience
+from matchcast.errors import Unavailable
 
 _KEPT: Final = 4
 """Connections that are kept open while nobody uses them."""
@@ -55,6 +58,8 @@ class Statements:
 class LightDatabase:
     """One database; nothing is opened or imported before the first use. Threads share it.
 
+    Where it is waited for only so long, one thread tries to reach it while it is away, and everybody else is told at once.
+
     Args:
         url: as `engine.Database` takes it; an SQLite one names a file and has no query.
         patience: how long it is waited for; None for as long as it takes.
@@ -77,6 +82,7 @@ class LightDatabase:
         self._idle: list[Any] = []
         self._lock = Lock()
         self._checked = False
+        self._outage = Outage(self._reach)
         finalize(self, _close, self._idle)
 
     @property
@@ -140,22 +146,55 @@ class LightDatabase:
             if connection is None:
                 break
             try:
-                connection.execute(begin)
+                self._begin(connection, begin)
             except self._driver.Error as error:
                 if self.is_sqlite:
                     self._keep(connection)
                     raise unavailable(self.place, error, is_sqlite=True) from error
                 connection.close()
+                self._note_silence(error)
             else:
                 return connection
+        self._outage.check()
+        try:
+            with self._telling_errors(connecting=True):
+                connection = self._opened()
+                try:
+                    self._begin(connection, begin)
+                except BaseException:
+                    connection.close()
+                    raise
+        except Unavailable as error:
+            if self._is_hurried:
+                self._outage.begin(error)
+            raise
+        return connection
+
+    @property
+    def _is_hurried(self) -> bool:
+        return self._patience is not None and not self.is_sqlite
+
+    def _begin(self, connection: Any, statement: str) -> None:
+        if self._is_hurried:
+            connection.begin(statement)
+        else:
+            connection.execute(statement)
+
+    def _reach(self) -> None:
         with self._telling_errors(connecting=True):
             connection = self._opened()
-            try:
-                connection.execute(begin)
-            except BaseException:
-                connection.close()
-                raise
-        return connection
+        self._keep(connection)
+
+    def _note_silence(self, error: Exception) -> None:
+        """No other connection needs to find out again that the server says nothing."""
+        if not self._is_hurried:
+            return
+        from matchcast.adapters.database.impatient import Silence
+
+        if isinstance(error, Silence):
+            met = unavailable(self.place, error, is_sqlite=False)
+            self._outage.begin(met)
+            self.close()
 
     def _opened(self) -> Any:
         if self.is_sqlite:
@@ -167,12 +206,15 @@ class LightDatabase:
                 connection.execute(f"PRAGMA {pragma}")
             return connection
         limits: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+        kind = self._driver.Connection
         if self._patience is not None:
-            limits["options"] = self._patience.options
+            from matchcast.adapters.database.impatient import impatient
+
+            kind = impatient(self._patience.statement)
+            limits = {"connect_timeout": HURRIED_CONNECT_SECONDS, "options": self._patience.options}
         given = {name for name, _ in parse_qsl(urlsplit(self._url).query)}
-        return self._driver.connect(
-            self._url, autocommit=True, **{name: limit for name, limit in limits.items() if name not in given}
-        )
+        own = {name: limit for name, limit in limits.items() if name not in given}
+        return kind.connect(self._url, autocommit=True, **own)
 
     def _check(self, statements: Statements) -> None:
         tables = (
@@ -193,6 +235,7 @@ class LightDatabase:
         except self._driver.Error as error:
             if not passes(error, self._driver, connecting=connecting):
                 raise
+            self._note_silence(error)
             raise unavailable(self.place, error, is_sqlite=self.is_sqlite) from error
 
     def _undo(self, connection: Any) -> None:
