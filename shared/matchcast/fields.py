@@ -20,6 +20,7 @@ Instant = Annotated[dt.datetime, Meta(tz=True)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 MatchId = Annotated[int, Meta(ge=0, lt=2**53)]
 _SHOWN: Final = 40
+_MOST_FAULTS: Final = 50
 _QUOTED: Final = re.compile(r"`([\w |]+)`")
 _JSON_NAMES: Final = {"int": "integer", "str": "string", "float": "number", "bool": "boolean"}
 
@@ -82,7 +83,7 @@ def read_fields(kind: type[S], given: Mapping[str, Any], *, texts: bool = False)
         given: by the names that the outside uses.
         texts: all values are texts, as in queries and the environment: numbers and switches are read from them.
     Raises:
-        BadFields: with every field that is missing, unknown or wrong.
+        BadFields: with every field that is missing, unknown or wrong, up to 50.
     """
     faults, values = [], {}
     known = msgspec.structs.fields(kind)
@@ -107,7 +108,7 @@ def read_fields(kind: type[S], given: Mapping[str, Any], *, texts: bool = False)
             Fault(str(name)[:_SHOWN], "is no field of this; leave it out") for name in given if name not in names
         ]
     if faults:
-        raise BadFields(tuple(faults))
+        raise BadFields(tuple(faults[:_MOST_FAULTS]))
     try:
         return kind(**values)
     except BadFields:

@@ -91,3 +91,7 @@ def test_a_secret_is_shown_to_nobody() -> None:
     assert read.secret == Secret("hush") and read.secret.reveal() == "hush"
     assert "hush" not in repr(read)
     assert read.folder == Path("/tmp")
+
+
+def test_of_very_many_faults_some_are_told() -> None:
+    assert len(faults({f"odd{n}": n for n in range(1000)})) == 50
