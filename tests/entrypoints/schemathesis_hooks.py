@@ -1,7 +1,7 @@
 """A check that schemathesis runs on every answer beside its own."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import schemathesis
 from schemathesis import Case, CheckContext, Response
@@ -26,7 +26,7 @@ UNTOLD: Final = (
 
 
 @schemathesis.check
-def refused_only_for_what_no_schema_tells(ctx: CheckContext, response: Response, case: Case) -> bool | None:
+def refused_only_for_what_no_schema_tells(ctx: CheckContext, response: Response, case: Case[Any]) -> bool | None:
     """In place of positive_data_acceptance: 422 to what the document allows says one of these things."""
     generated = case.meta is not None and case.meta.generation.mode.is_positive
     if generated and response.status_code == 422:

@@ -107,7 +107,7 @@ def test_each_client_has_keys_of_its_own(predict: httpx.Client, database: Databa
 
 @pytest.mark.parametrize("bad", ["", "x" * 256, "a\tb", "caf\xe9"])
 def test_a_key_that_is_none_is_refused(predict: httpx.Client, bad: str) -> None:
-    answer = predict.post("/predict/", json=PAIRING, headers={"Idempotency-Key": bad.encode("latin-1")})  # type: ignore[dict-item]
+    answer = predict.post("/predict/", json=PAIRING, headers={b"Idempotency-Key": bad.encode("latin-1")})
     assert_problem(answer, 422, "Idempotency-Key", "1 to 255 printable ASCII characters")
 
 

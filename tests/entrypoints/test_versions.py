@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -28,7 +28,7 @@ def surface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 def filled(client: httpx.Client, path: str) -> str:
     """The path of something that is there."""
-    found = {
+    found: dict[str, Callable[[], str]] = {
         "match_id": lambda: str(house.fixtures()[0].match_id),
         "report_id": lambda: REPORT,
         "letter_id": lambda: client.get("/monitoring/dead-letters").json()["items"][0]["letter_id"],
@@ -91,11 +91,13 @@ def test_every_post_answers_below_v1_and_points_there(surface: httpx.Client, pat
 
 
 def test_a_walk_stays_in_its_version(surface: httpx.Client) -> None:
-    path, seen = "/v1/predict/?limit=5", 0
+    path: str | None = "/v1/predict/?limit=5"
+    seen = 0
     while path is not None:
         assert path.startswith("/v1/predict/?")
         body = surface.get(path).json()
-        path, seen = body["next"], seen + len(body["items"])
+        path = body["next"]
+        seen += len(body["items"])
     assert seen == len(house.fixtures()) - 1
 
 
