@@ -1,17 +1,26 @@
-"""Dead letters from both brokers; GET /monitoring/dead-letters, and replaying them."""
+"""Dead letters from both brokers; GET /monitoring/dead-letters, replaying them, and GET /monitoring/queues."""
 
 import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from functions.deadletter.asked import AskedLetter, AskedLetters
-from functions.deadletter.replies import LetterReply, WholeLetterReply, letter_reply, whole_letter_reply
+from functions.deadletter.replies import (
+    LetterReply,
+    QueuesReply,
+    WholeLetterReply,
+    letter_reply,
+    queues_reply,
+    whole_letter_reply,
+)
 from matchcast.domain.event import Event
 from matchcast.ports import Clock, ObjectStore
 from matchcast.ports.events import DeadLetters, Deadline, Sink, Tasks, Transaction
+from matchcast.ports.metrics import Queues
 from matchcast.settings import DeadletterSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
-from matchcast.usecases.dead_letters import find_letter, keep_letter, list_letters, replay_letter
+from matchcast.usecases.dead_letters import TRIGGER, find_letter, keep_letter, list_letters, replay_letter
+from matchcast.usecases.queues import queue_states
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
 from matchcast.web.events import ANY, Handler, take_events
@@ -35,11 +44,13 @@ def build(
     telemetry: Telemetry,
     now: Clock,
     seconds: float,
+    queues: Callable[[], Queues] | None,
 ) -> WebApp:
     """The application; everything it is given is opened on first use.
 
     Args:
-        sinks: the brokers by name; letters of each come in at /from/{name}.
+        sinks: the brokers by name; letters of each come in at /from/{name} and /from/{name}/{Trigger}.
+        queues: opens the queues of Triggers; None if nobody tells of them.
     """
     web = WebApp(SERVICE, terms=terms, telemetry=telemetry)
 
@@ -53,11 +64,17 @@ def build(
         return keep
 
     for broker in sinks:
-        take_events(
-            web, {ANY: keeping(broker)}, service=SERVICE, now=now, objects=objects, seconds=seconds,
-            path=f"/from/{broker}", whole=False,
-        )  # fmt: skip
+        for path in (f"/from/{broker}", f"/from/{broker}/{{{TRIGGER}}}"):
+            take_events(
+                web, {ANY: keeping(broker)}, service=SERVICE, now=now, objects=objects, seconds=seconds, path=path,
+                whole=False,
+            )  # fmt: skip
     take_events(web, {}, service=SERVICE, now=now, objects=objects, seconds=seconds)
+
+    @web.get("/monitoring/queues", tag="monitoring", gives=QueuesReply, scopes=("admin",))
+    def trigger_queues(call: Call[None, None]) -> QueuesReply:
+        """What waits for each Trigger, who takes it, and what could not be delivered."""
+        return queues_reply(queue_states(queues, letters))
 
     @web.get(
         "/monitoring/dead-letters", tag="dead letters", asked=AskedLetters, gives=PageReply[LetterReply],
@@ -108,4 +125,5 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         telemetry=to.telemetry(settings.queues_url),
         now=to.now,
         seconds=settings.handler_seconds,
+        queues=None if settings.queues_url is None else to.queues(settings.queues_url),
     )

@@ -78,7 +78,7 @@ def died(event: Event = ASKED, **extensions: str) -> Event:
 
 
 def die(client: httpx.Client, event: Event = ASKED, broker: str = "inference", **extensions: str) -> httpx.Response:
-    return deliver(client, died(event, **extensions), f"/from/{broker}")
+    return deliver(client, died(event, **extensions), f"/from/{broker}/prediction-requested")
 
 
 def replayed(letter: dict[str, Any], event: Event = ASKED) -> Event:
@@ -106,7 +106,8 @@ def test_a_letter_is_kept_as_it_was_published_and_its_task_fails(deadletter: htt
     assert {name: whole[name] for name in letter} == letter
     assert {name: value for name, value in whole.items() if name not in ("letter_id", "died_at")} == {
         "broker": "inference", "destination": "http://predict-async", "code": 503, "reason": "away now",
-        "deaths": 1, "replayed_at": None, "event_id": "e1", "event_source": "/matchcast/predict-async",
+        "deaths": 1, "replayed_at": None, "trigger": "prediction-requested",
+        "event_id": "e1", "event_source": "/matchcast/predict-async",
         "event_type": "org.matchcast.prediction.requested", "event_time": "2025-03-01T09:00:00Z",
         "event_subject": "s", "event_extensions": {}, "event_data": {"task_id": "t1", "match_id": 7, "model": "champion"},
     }  # fmt: skip

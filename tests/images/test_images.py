@@ -58,6 +58,7 @@ def start(container_house: House, tmp_path: Path) -> Start:
             "database-url": "sqlite:////house/matchcast.db",
             "objects-url": "/house/objects",
             "hook-token": TOKEN,
+            "queues-url": "http://127.0.0.1:1",
             "s3-access-key-id": "not-asked-for",
             "s3-secret-access-key": "by-a-folder",
             "sink": "http://127.0.0.1:9",

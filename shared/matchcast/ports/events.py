@@ -207,6 +207,10 @@ class DeadLetters(Protocol):
         """
         ...
 
+    def open_by_trigger(self) -> Mapping[tuple[str, str | None], int]:
+        """How many letters are open, by broker and Trigger."""
+        ...
+
     def mark_replayed(self, letter_id: str, now: datetime) -> bool:
         """Say that an open letter is replayed. False if it is not open, or unknown."""
         ...

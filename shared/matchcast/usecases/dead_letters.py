@@ -19,11 +19,11 @@ ProblemOf = Callable[[MatchcastError], Problem]
 _DESTINATION: Final = "knativeerrordest"
 _CODE: Final = "knativeerrorcode"
 _DATA: Final = "knativeerrordata"
-_TRIGGER: Final = "knativetrigger"
-"""Of the path of the dead-letter sink; no broker tells it."""
+TRIGGER: Final = "knativetrigger"
+"""Extension that names whose delivery failed: of the path of the dead-letter sink, as no broker tells it."""
 REPLAY: Final = "replay"
 """Extension of an event that is replayed: the letter's id and how often it has died."""
-_ADDED: Final = frozenset((_DESTINATION, _CODE, _DATA, _TRIGGER, REPLAY))
+_ADDED: Final = frozenset((_DESTINATION, _CODE, _DATA, TRIGGER, REPLAY))
 _LONGEST_REASON: Final = 500
 _LONGEST_DESTINATION: Final = 1000
 _LONGEST_TRIGGER: Final = 253
@@ -73,7 +73,7 @@ def keep_letter(
         died_at=now,
         deaths=1 + _deaths_before(told.get(REPLAY, ""), letter_id),
         replayed_at=None,
-        trigger=_printable(told.get(_TRIGGER, ""), _LONGEST_TRIGGER) or None,
+        trigger=_printable(told.get(TRIGGER, ""), _LONGEST_TRIGGER) or None,
     )
     task_id = _task_of(event)
     with transaction():

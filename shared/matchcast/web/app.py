@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -97,11 +97,12 @@ class WebApp(Starlette):
         self.operations: Final[list[Operation]] = []
         self.event_paths: Final[set[str]] = set()
         """Paths that limit bodies by themselves."""
+        self._event_patterns: Final[list[re.Pattern[str]]] = []
         self.at_end: Final[list[Callable[[], object]]] = [self.telemetry.close]
         """Called when the last request is answered."""
         self._terms = terms or Terms()
         answer_with_problems(self)
-        self.add_middleware(Observed, telemetry=self.telemetry, unlimited=self.event_paths)
+        self.add_middleware(Observed, telemetry=self.telemetry, limits_itself=self._limits_itself)
         self._add_health(exposition or self.telemetry.exposition)
         self._add_documents()
 
@@ -116,7 +117,13 @@ class WebApp(Starlette):
     def add_event_path(self, path: str, take: Callable[[Request], Any]) -> None:
         """A POST that is not in the document and limits its body by itself."""
         self.event_paths.update((path, f"{path.rstrip('/')}/"))
-        self.router.routes.append(EitherSlash(path, take, methods=["POST"]))
+        route = EitherSlash(path, take, methods=["POST"])
+        self.router.routes.append(route)
+        if route.param_convertors:
+            self._event_patterns.append(route.path_regex)
+
+    def _limits_itself(self, path: str) -> bool:
+        return path in self.event_paths or any(pattern.match(path) for pattern in self._event_patterns)
 
     def _declare(self, method: str, path: str, tag: str, options: Mapping[str, Any]) -> Callable[[Run], Run]:
         def declared(run: Run) -> Run:
@@ -217,13 +224,13 @@ class Observed:
     """Middleware: request id, version, limit on the body, metrics, a log line, and a 500 without a stack for the unexpected.
 
     Args:
-        unlimited: paths that limit the body by themselves.
+        limits_itself: says of a path whether it limits bodies by itself.
     """
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, unlimited: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, limits_itself: Callable[[str], bool] | None = None) -> None:
         self._app = app
         self._telemetry = telemetry
-        self._unlimited = unlimited
+        self._limits_itself = limits_itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -249,7 +256,7 @@ class Observed:
             await send(message)
 
         try:
-            if scope["path"] in self._unlimited:
+            if self._limits_itself is not None and self._limits_itself(scope["path"]):
                 await self._app(scope, receive, send_marked)
             elif (refused := _too_large(scope)) is not None:
                 await refused(scope, receive, send_marked)
@@ -285,6 +292,7 @@ def serve(application: str | ASGIApp, *, port: int | None = None, host: str | No
         port: by default PORT, or 8080.
         host: address to listen on; by default MATCHCAST_HOST, or all.
     """
+    gc.disable()  # what is imported stays; to look through it again and again takes a tenth of the start
     import uvicorn
 
     config = uvicorn.Config(
@@ -301,6 +309,7 @@ def serve(application: str | ASGIApp, *, port: int | None = None, host: str | No
     config.load()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)
+    gc.enable()
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
         server.run()

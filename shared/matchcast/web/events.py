@@ -7,6 +7,7 @@ A RabbitMQ broker loses an event that is answered with most 4xx. So what can nev
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from anyio import fail_after, to_thread
@@ -54,6 +55,7 @@ def take_events(
     Args:
         handlers: by CloudEvents type; `ANY` takes what no other does.
         objects: opens the store that holds what was too large to travel.
+        path: what it names in braces becomes an extension of the event.
         seconds: how long the handling of an event may take, for all types or by type; its body comes within the least.
         whole: the data must be JSON, and is fetched if it was too large to travel, before an event is handled; otherwise
             events are taken as they are, also with data that is no JSON.
@@ -74,6 +76,8 @@ def take_events(
                     f"body: is larger than {LARGEST_EVENT} bytes; put the data into the object store", "body"
                 )
             event = read_event(request.headers, body, any_data=not whole)
+            if request.path_params:
+                event = replace(event, extensions={**event.extensions, **request.path_params})
         except BadInput as error:
             return _answer(_rejected_request(digest.hexdigest(), error))
         handler = handlers.get(event.type, handlers.get(ANY))

@@ -86,8 +86,8 @@ def deliveries(manifests: Sequence[Manifest]) -> Iterator[str]:
         sink = delivery["deadLetterSink"]
         if sink["ref"]["name"] not in of_kind(manifests, "Service"):
             yield f"{name}: there is no Service {sink['ref']['name']} for its dead letters"
-        if sink.get("uri") != f"/from/{trigger['spec']['broker']}":
-            yield f"{name}: its dead letters do not say which broker they come from"
+        if sink.get("uri") != f"/from/{trigger['spec']['broker']}/{name}":
+            yield f"{name}: its dead letters do not say which broker and Trigger they come from"
         timeout = seconds(delivery["timeout"])
         waits = sum(seconds(delivery["backoffDelay"]) * 2**n for n in range(1, delivery["retry"] + 1))
         if timeout * (delivery["retry"] + 1) + waits > STOCK_ACKNOWLEDGEMENT_SECONDS:

@@ -15,7 +15,7 @@ import yaml
 
 SERVICES: Final = "/apis/serving.knative.dev/v1/namespaces/matchcast/services"
 REVISIONS: Final = SERVICES.replace("services", "revisions")
-KEYS: Final = ("cache-url", "database-url", "hook-token", "s3-access-key-id", "s3-secret-access-key")
+KEYS: Final = ("cache-url", "database-url", "hook-token", "queues-url", "s3-access-key-id", "s3-secret-access-key")
 SECRETS: Final = {"matchcast": dict.fromkeys(KEYS, ""), "matchcast-tls": {"tls.crt": "", "tls.key": ""}}
 
 _KUBECTL: Final = """#!{python}

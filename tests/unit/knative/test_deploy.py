@@ -165,7 +165,10 @@ def test_a_canary_that_fails_under_traffic_loses_it_again(cluster: FakeCluster, 
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("secret", "lacks Secret matchcast with cache-url, database-url, hook-token, s3-access-key-id, s3-secret-access-key"),
+        (
+            "secret",
+            "lacks Secret matchcast with cache-url, database-url, hook-token, queues-url, s3-access-key-id, s3-secret-access-key",
+        ),
         ("key", "lacks key hook-token of Secret matchcast"),
         ("certificate", "lacks Secret matchcast-tls"),
         ("dry run", "the server could not find the requested resource"),
@@ -220,7 +223,14 @@ def test_a_local_cluster_needs_no_digests() -> None:
     plan = render("local-cluster", {})
     assert "dev.local/matchcast/lookup:dev" in plan.text
     assert plan.secret_keys() == {
-        "matchcast": {"cache-url", "database-url", "hook-token", "s3-access-key-id", "s3-secret-access-key"}
+        "matchcast": {
+            "cache-url",
+            "database-url",
+            "hook-token",
+            "queues-url",
+            "s3-access-key-id",
+            "s3-secret-access-key",
+        }
     }
 
 

@@ -19,6 +19,7 @@ SECRETS = {
     "database-url": "postgresql://matchcast@postgres/matchcast",
     "cache-url": "redis://redis.data.svc.cluster.local/0",
     "hook-token": "0123456789abcdef",
+    "queues-url": "http://user:made-up@rabbitmq:15672",
     "s3-access-key-id": "matchcast",
     "s3-secret-access-key": "made-up",
 }

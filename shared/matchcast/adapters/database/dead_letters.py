@@ -1,6 +1,6 @@
 """Events that could not be delivered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -59,6 +59,12 @@ class SqlDeadLetters:
         with self._database.reading() as connection:
             rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
             return [_without_data(_letter(row)) for row in rows]
+
+    def open_by_trigger(self) -> Mapping[tuple[str, str | None], int]:
+        of = (dead_events.c.broker, dead_events.c.trigger)
+        query = select(*of, func.count().label("letters")).where(dead_events.c.replayed_at.is_(None)).group_by(*of)
+        with self._database.reading() as connection:
+            return {(row.broker, row.trigger): row.letters for row in connection.execute(query)}
 
     def mark_replayed(self, letter_id: str, now: datetime) -> bool:
         is_open = (dead_events.c.letter_id == letter_id) & dead_events.c.replayed_at.is_(None)
