@@ -19,13 +19,15 @@ from matchcast.ports.cache import Buckets, Policy
 HEADER: Final = "x-api-key"
 _LOG: Final = logging.getLogger("matchcast.web")
 _KEPT_FOR: Final = timedelta(seconds=5)
+_GO_ON_FOR: Final = timedelta(minutes=1)
 
 
 class KeyGuard:
     """Lets requests pass whose X-API-Key is active and has the scope, or one of several.
 
-    Keys are read anew when those read before are five seconds old; while the database is away, they go on to count
-    until they expire. Keys live by the machine's clock, also where the rest of a function lives in the past.
+    Keys are read anew when those read before are five seconds old: one request waits for that, the others go on with
+    those read before, unless that was minutes ago. While the database is away, they go on to count until they expire.
+    Keys live by the machine's clock, also where the rest of a function lives in the past.
 
     Args:
         keys: opens the store of keys, on first use.
@@ -74,7 +76,10 @@ class KeyGuard:
         return self._read_at is not None and abs(now - self._read_at) < _KEPT_FOR
 
     def _read(self, now: datetime) -> None:
-        with self._lock:
+        goes_on = self._read_at is not None and abs(now - self._read_at) < _GO_ON_FOR
+        if not self._lock.acquire(blocking=not goes_on):
+            return  # another request reads them
+        try:
             if self._fresh(now):
                 return  # another request has read them meanwhile
             try:
@@ -84,6 +89,8 @@ class KeyGuard:
                     raise
                 _LOG.warning("going on with the API keys read before: %s", error)
             self._read_at = now
+        finally:
+            self._lock.release()
 
 
 def key_id_of(text: str) -> str:
