@@ -19,7 +19,7 @@ import psycopg
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.model.bundle import load_bundle
 from matchcast.ports import ObjectStore
-from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, set_champion
+from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, champion_pointer, set_champion
 from matchcast.usecases.publish import publish_snapshot
 from tests.entrypoints import house
 from tests.entrypoints.recorder import Recorder, recording
@@ -209,19 +209,26 @@ class Load:
                 self.puts.append(now)
                 seen = etag
 
-    def wait_for(self, version: str) -> float:
-        """Wait until every connection's process answers with this version; seconds from the put of the pointer to then."""
+    def swap(self, promote: Callable[[], object]) -> tuple[ChampionPointer, float]:
+        """Promote, and wait until every process answered with the new version.
+
+        Returns:
+            The pointer, and the seconds from when it was put to the last process's first such answer.
+        """
+        before = len(self.puts)
+        promote()
+        until(lambda: len(self.puts) > before)
+        put, pointer = self.puts[before], champion_pointer(self.fleet.objects)
 
         def firsts() -> dict[int, float]:
             found: dict[int, float] = {}
             for answer in tuple(self.answers):
-                after = self.puts and answer.at > self.puts[-1] and answer.status == 200
-                if after and answer.body["model_version"] == version:
+                if answer.at > put and answer.status == 200 and answer.body["model_version"] == pointer.version:
                     found.setdefault(answer.process, answer.at)
             return found
 
         until(lambda: len(firsts()) == PROCESSES)
-        return max(firsts().values()) - self.puts[-1]
+        return pointer, max(firsts().values()) - put
 
 
 @contextmanager

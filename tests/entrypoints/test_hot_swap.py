@@ -90,13 +90,9 @@ def test_a_promotion_and_its_rollback_reach_four_loaded_processes_without_an_err
     first = fleet.settled(champion_pointer(fleet.objects))
     before = len(fleet.broker.events)
     with fleet.load() as load:
-        fleet.command("promote", "2")
-        promoted = champion_pointer(fleet.objects)
-        load.wait_for(promoted.version)
+        promoted, _ = load.swap(lambda: fleet.command("promote", "2"))
         second = fleet.settled(promoted)
-        fleet.command("rollback")
-        back = champion_pointer(fleet.objects)
-        load.wait_for(back.version)
+        back, _ = load.swap(lambda: fleet.command("rollback"))
         third = fleet.settled(back)
     assert_whole(load, first, second)
     assert third == first
@@ -152,8 +148,7 @@ def test_a_promotion_while_reload_is_down_is_served_at_once_and_announced_when_i
     told = len(fleet.broker.events)
     fleet.reload.stop()
     with fleet.load() as load:
-        pointer = fleet.set_champion(2)
-        load.wait_for(pointer.version)
+        pointer, _ = load.swap(lambda: fleet.set_champion(2))
         new = fleet.settled(pointer)
     assert_whole(load, serving, new)
     assert len(fleet.broker.events) == told
@@ -166,11 +161,9 @@ def test_a_promotion_without_redis_is_served_all_the_same(fleet: Fleet) -> None:
     serving = fleet.settled(fleet.set_champion(1))
     with fleet.load() as load:
         fleet.redis.kill()
-        without = fleet.set_champion(2)
-        load.wait_for(without.version)
+        without, _ = load.swap(lambda: fleet.set_champion(2))
         second = fleet.settled(without)
         fleet.redis.start()
-        again = fleet.set_champion(3)
-        load.wait_for(again.version)
+        again, _ = load.swap(lambda: fleet.set_champion(3))
         third = fleet.settled(again)
     assert_whole(load, serving, second, third)
