@@ -113,7 +113,11 @@ def test_a_database_that_is_not_ours_is_told_in_the_same_words(
 
 
 def test_a_database_that_is_not_there_is_told_in_the_same_words(tmp_path: Path) -> None:
-    for url in (f"sqlite:///{tmp_path}/none.db", "postgresql://app:secret@127.0.0.1:1/none"):
+    for url in (
+        f"sqlite:///{tmp_path}/none.db",
+        f"sqlite:///{tmp_path}/no%20ne.db",
+        "postgresql://app:secret@127.0.0.1:1/none",
+    ):
         told = []
         for read in (SqlApiKeys(Database(url)), LightApiKeys(LightDatabase(url))):
             with pytest.raises(Unavailable) as caught:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from weakref import finalize
 
 from matchcast.adapters.database.faults import (
@@ -73,8 +73,8 @@ class LightDatabase:
         self.is_sqlite: Final = backend == "sqlite"
         if not self.is_sqlite and backend not in ("postgresql", "postgres"):
             raise not_supported(backend)
-        path = rest.removeprefix("///")
-        if self.is_sqlite and (not rest.startswith("///") or path in ("", ":memory:") or "?" in path):
+        path = unquote(rest.removeprefix("///"))
+        if self.is_sqlite and (not rest.startswith("///") or path in ("", ":memory:") or "?" in rest):
             raise no_url()
         self._file: Final = Path(path)
         self._url: Final = f"{backend}:{rest}"
@@ -89,7 +89,7 @@ class LightDatabase:
     def place(self) -> str:
         """Where it is, for messages; no password."""
         if self.is_sqlite:
-            return self._url
+            return f"sqlite:///{self._file}"
         parts = urlsplit(self._url)
         user, _, host = parts.netloc.rpartition("@")
         name, _, password = user.partition(":")
