@@ -3,7 +3,21 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, Select, Text, and_, case, cast, exists, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import settlements
@@ -64,23 +78,20 @@ class SqlSettledScores:
         return cast(literal(None), Text)
 
     def _bins(self, chosen: SettledFilter, group: ColumnElement[str | None]) -> Select[*tuple[Any, ...]]:
-        each = union_all(
-            *(
-                _only(
-                    chosen,
-                    select(
-                        group.label("group"),
-                        literal(outcome.value).label("outcome"),
-                        self._bin(prob).label("bin"),
-                        func.count().label("matches"),
-                        func.sum(prob).label("forecasts"),
-                        func.sum(case((outcome.value == _HAPPENED, 1), else_=0)).label("happened"),
-                    ),
-                ).group_by("group", "outcome", "bin")
-                for outcome, prob in zip(Outcome, (_OF.home_prob, _OF.draw_prob, _OF.away_prob), strict=True)
-            )
-        ).subquery()
-        return select(each).order_by(each.c.group, each.c.outcome, each.c.bin)
+        """Each match three times, once for each outcome, in one pass."""
+        outcomes = union_all(*(select(literal(outcome.value).label("outcome")) for outcome in Outcome)).subquery()
+        outcome = outcomes.c.outcome
+        prob = case({0: _OF.home_prob, 1: _OF.draw_prob, 2: _OF.away_prob}, value=outcome)
+        query = select(
+            group.label("group"),
+            outcome.label("outcome"),
+            self._bin(prob).label("bin"),
+            func.count().label("matches"),
+            func.sum(prob).label("forecasts"),
+            func.sum(case((outcome == _HAPPENED, 1), else_=0)).label("happened"),
+        ).join_from(settlements, outcomes, true())
+        keys = ("group", "outcome", "bin")
+        return _only(chosen, query).group_by(*keys).order_by(*keys)
 
     def _bin(self, prob: ColumnElement[float]) -> ColumnElement[int]:
         scaled = prob * float(FINE_BINS)

@@ -1,7 +1,8 @@
 """The two chains as they are stored, for proving them: of each value its bare form, read as strictly as it was written."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Self, TypeVar
 
 from sqlalchemy import DateTime, Table, text
 
@@ -24,12 +25,14 @@ class SqlChains:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._read_forecast = _Reader.of(forecasts, forecast_row)
+        self._read_settlement = _Reader.of(settlements, settlement_row)
         self._forecast = _columns(forecasts, "f", is_sqlite=database.is_sqlite)
         self._settlement = _columns(settlements, "s", is_sqlite=database.is_sqlite)
 
     def forecasts(self) -> Iterator[Sequence[LedgerRow | Unreadable]]:
         for values in self._portions(f"SELECT {self._forecast} FROM forecasts f", "f.forecast_id"):
-            yield [_read(row, forecasts, forecast_row) for row in values]
+            yield [self._read_forecast.read(row) for row in values]
 
     def settlements(self) -> Iterator[Sequence[Settled]]:
         joined = (
@@ -40,8 +43,8 @@ class SqlChains:
         for values in self._portions(joined, "s.settlement_id"):
             yield [
                 Settled(
-                    _read(row[:own], settlements, settlement_row),
-                    None if row[own] is None else _read(row[own:], forecasts, forecast_row),
+                    self._read_settlement.read(row[:own]),
+                    None if row[own] is None else self._read_forecast.read(row[own:]),
                 )
                 for row in values
             ]
@@ -69,21 +72,44 @@ def _columns(table: Table, alias: str, *, is_sqlite: bool) -> str:
     )
 
 
-def _read(row: Sequence[Any], table: Table, build: Callable[[Mapping[str, Any]], Row]) -> Row | Unreadable:
-    values: dict[str, Any] = {}
-    for column, value in zip(table.columns, row, strict=True):
+@dataclass(frozen=True, slots=True)
+class _Reader(Generic[Row]):
+    """Reads rows of a table, each value in its bare form.
+
+    Attributes:
+        names: of the columns.
+        instants: the names of those that hold instants.
+        needs_flag: whether `kickoff_known` must be there.
+    """
+
+    build: Callable[[Mapping[str, Any]], Row]
+    names: Sequence[str]
+    instants: Sequence[str]
+    needs_flag: bool
+
+    @classmethod
+    def of(cls, table: Table, build: Callable[[Mapping[str, Any]], Row]) -> Self:
+        instants = [column.name for column in table.columns if isinstance(column.type, Instant)]
+        return cls(build, list(table.columns.keys()), instants, not table.c[_FLAG].nullable)
+
+    def read(self, row: Sequence[Any]) -> Row | Unreadable:
+        values = dict(zip(self.names, row, strict=True))
+        name = _FLAG
         try:
-            values[column.name] = _instant(value) if isinstance(column.type, Instant) else value
+            _check_flag(values[_FLAG], needed=self.needs_flag)
+            for name in self.instants:
+                values[name] = _instant(values[name])
         except ValueError as error:
-            return Unreadable(row[0], f"{column.name} cannot be read: {error}")
-    if values[_FLAG] not in (None, 0, 1):
-        return Unreadable(row[0], f"{_FLAG} cannot be read: {values[_FLAG]!r} is neither true nor false")
-    if table is settlements and values[_FLAG] is None:
-        return Unreadable(row[0], f"{_FLAG} is missing")
-    try:
-        return build(values)
-    except (ValueError, TypeError) as error:
-        return Unreadable(row[0], f"it cannot be read: {error}")
+            return Unreadable(row[0], f"{name} cannot be read: {error}")
+        try:
+            return self.build(values)
+        except (ValueError, TypeError) as error:
+            return Unreadable(row[0], f"it cannot be read: {error}")
+
+
+def _check_flag(value: Any, *, needed: bool) -> None:
+    if value not in (None, 0, 1) or (needed and value is None):
+        raise ValueError(f"{value!r} is neither true nor false")
 
 
 def _instant(value: Any) -> Any:
