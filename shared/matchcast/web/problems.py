@@ -78,7 +78,9 @@ def problem(
         errors: a `field` and its `detail` each.
     """
     body = _details(scope, status, detail, type_, errors, suggestions)
-    return Response(json.dumps(body, ensure_ascii=False).encode(), status, dict(headers), MEDIA_TYPE)
+    return Response(
+        json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace"), status, dict(headers), MEDIA_TYPE
+    )
 
 
 def _details(
