@@ -24,8 +24,8 @@ from matchcast.ports.events import DeadLetter, Task, TaskState
 from matchcast.ports.metrics import Counted, Forecasts, Settled
 from matchcast.ports.scores import DriftReport
 from tests.contract.matches import KICKOFF, NOW, told
-from tests.contract.test_ledger import forecast
 from tests.contract.settling import Place
+from tests.contract.test_ledger import forecast
 
 WINDOW = timedelta(days=30)
 SYNC = Counted("prediction_requests_total", (("source", "sync"),))
