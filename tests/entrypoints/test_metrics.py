@@ -1,0 +1,88 @@
+"""/metrics of functions that come and go."""
+
+import re
+import sqlite3
+
+import httpx
+
+from functions.lookup.main import app as lookup_app
+from functions.predict_sync.main import app as predict_sync_app
+from knative.local.manifests import read_manifests
+from knative.local.runtime import local_runtime
+from tests.entrypoints import house
+from tests.entrypoints.house import House
+from tests.entrypoints.served import PAIRING, served
+
+
+def samples(client: httpx.Client) -> dict[str, float]:
+    """Every sample by name and labels."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    lines = (line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in lines}
+
+
+def upcoming() -> int:
+    fixture = next(f for f in house.fixtures() if f.kickoff_at > house.NOW)
+    assert fixture.match_id is not None
+    return fixture.match_id
+
+
+def test_a_function_that_has_just_started_shows_the_true_counts(furnished: House) -> None:
+    key = furnished.key("predict")
+    with served(predict_sync_app(), key) as client:
+        for _ in range(2):
+            assert client.post("/predict/", json=PAIRING).status_code == 200
+    with served(lookup_app(), key) as client:
+        assert client.get(f"/predict/{upcoming()}").status_code == 200
+    with served(predict_sync_app()) as client:
+        shown = samples(client)
+    assert shown['prediction_requests_total{source="sync"}'] == 2
+    assert shown['prediction_requests_total{source="lookup"}'] == 1
+    assert shown["matchcast_ledger_rows"] >= 1
+    by_cause = [
+        value for name, value in shown.items() if name.startswith('matchcast_forecasts_total{cause="requested"')
+    ]
+    assert sum(by_cause) == shown["matchcast_ledger_rows"]
+    assert shown["model_registered_at_seconds"] == house.NOW.timestamp()
+    assert shown["matchcast_snapshot_as_of_seconds"] == house.AS_OF.timestamp()
+    assert shown['matchcast_dependency_up{dependency="database"}'] == 1
+
+
+def test_a_database_that_is_away_is_told_and_nothing_is_made_up(furnished: House) -> None:
+    file = furnished.folder / "matchcast.db"
+    file.rename(file.with_suffix(".away"))
+    with served(lookup_app()) as client:
+        shown = samples(client)
+    assert shown['matchcast_dependency_up{dependency="database"}'] == 0
+    assert shown['matchcast_dependency_up{dependency="objects"}'] == 1
+    assert not [name for name in shown if name.startswith(("matchcast_ledger", "matchcast_forecasts"))]
+    assert shown["model_registered_at_seconds"] == house.NOW.timestamp()
+
+
+def test_the_front_shows_functions_that_run_and_wakes_none(furnished: House) -> None:
+    """What outlives processes is shown all the same."""
+    with served(local_runtime(read_manifests(), processes=True), furnished.key("predict")) as client:
+        assert client.get(f"/predict/{upcoming()}").status_code == 200
+        shown = samples(client)
+        states = {name: p["state"] for name, p in client.get("/_local").json()["processes"].items()}
+    name = 'http_requests_total{function="lookup",method="GET",path="/predict/{match_id}",status="200"}'
+    assert shown[name] == 1
+    assert shown['prediction_requests_total{function="lookup",source="lookup"}'] == 1
+    assert shown['matchcast_dependency_up{dependency="database",function="local"}'] == 1
+    assert len([name for name in shown if name.startswith("matchcast_queue_messages")]) == len(
+        read_manifests().triggers
+    )
+    assert {name for name, state in states.items() if state != "stopped"} == {"lookup"}
+
+
+def test_counts_of_functions_in_one_process_are_shown_at_once_and_by_the_runtime_alone(furnished: House) -> None:
+    with served(local_runtime(read_manifests()), furnished.key("predict")) as client:
+        assert client.get(f"/predict/{upcoming()}").status_code == 200
+        shown = samples(client)
+    found = [name for name in shown if re.match(r"prediction_requests_total\{", name)]
+    assert found == ['prediction_requests_total{function="local",source="lookup"}']
+    with sqlite3.connect(furnished.folder / "matchcast.db") as connection:
+        assert connection.execute("SELECT name, labels, value FROM metric_totals").fetchall() == [
+            ("prediction_requests_total", '{"source": "lookup"}', 1.0)
+        ]
