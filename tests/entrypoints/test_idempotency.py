@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, update
 
+from functions.predict_async.main import app as predict_async
 from functions.predict_sync.main import app
 from matchcast.adapters.clock import utc_now
 from matchcast.adapters.database.api_keys import SqlApiKeys
@@ -26,7 +27,7 @@ from matchcast.adapters.database.idempotent import KeptAnswers
 from matchcast.adapters.database.light import LightDatabase
 from matchcast.adapters.database.light_ports import LightApiKeys
 from matchcast.adapters.database.migrate import migrate
-from matchcast.adapters.database.tables import forecasts, idempotent_answers
+from matchcast.adapters.database.tables import forecasts, idempotent_answers, tasks
 from matchcast.errors import MatchcastError, Unavailable
 from matchcast.web.app import WebApp
 from matchcast.web.idempotency import Idempotency
@@ -34,6 +35,7 @@ from matchcast.web.keys import KeyGuard
 from matchcast.web.operations import Call, Terms
 from tests.entrypoints import house
 from tests.entrypoints.house import House
+from tests.entrypoints.recorder import recording
 from tests.entrypoints.served import PAIRING, assert_problem, served
 from tests.services.postgres import private_postgres
 
@@ -126,6 +128,25 @@ def test_of_many_at_once_one_is_carried_out(predict: httpx.Client, database: Dat
     assert len([a for a in answers if a.status_code == 200 and "idempotency-replayed" not in a.headers]) == 1
     assert count(database, forecasts) == 1
     assert predict.post("/predict/", json=PAIRING, headers=AGAIN).headers["idempotency-replayed"] == "true"
+
+
+def test_of_many_at_once_one_task_is_made(standing: House, database_url: str, database: Database, key: str) -> None:
+    together = threading.Barrier(8)
+
+    def ask(client: httpx.Client) -> httpx.Response:
+        together.wait()
+        return client.post("/predict/async/", json=PAIRING, headers=AGAIN)
+
+    with (
+        recording() as broker,
+        served(predict_async(settings(standing, database_url, K_SINK=broker.url)), key) as client,
+    ):
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(ask, [client] * 8))
+        assert {answer.status_code for answer in answers} <= {202, 409}
+        assert len({answer.headers["location"] for answer in answers if answer.status_code == 202}) == 1
+        assert broker.types == ["prediction.requested"]
+    assert count(database, tasks) == 1
 
 
 class Order(msgspec.Struct):
