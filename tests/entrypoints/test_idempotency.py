@@ -251,7 +251,7 @@ def test_a_request_whose_process_is_killed_begins_again_after_its_time(standing:
     migrate(url)
     database = Database(url)
     key = SqlApiKeys(database).create("tests", SCOPES, house.NOW).text
-    environment = settings(standing, url, MATCHCAST_REQUEST_SECONDS="3")
+    environment = settings(standing, url, MATCHCAST_REQUEST_SECONDS="4")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
