@@ -17,9 +17,10 @@ from matchcast.adapters.clock import utc_now
 from matchcast.errors import NotFound, Unauthorised
 from matchcast.telemetry import Telemetry
 from matchcast.web.answers import Answer
-from matchcast.web.app import DOCUMENTS, Checks, Observed, WebApp
+from matchcast.web.app import DOCUMENTS, Observed, WebApp
 from matchcast.web.operations import Call
 from matchcast.web.problems import problem
+from matchcast.web.readiness import Checks
 
 
 class Inside(NamedTuple):

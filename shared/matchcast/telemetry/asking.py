@@ -52,6 +52,10 @@ class Question(Generic[T]):
             return TimedOut(f"{self._what} does not answer")
         return self._answer
 
+    def known(self) -> T | MatchcastError | None:
+        """The last answer, or why there was none; None before the first."""
+        return self._answer
+
     def _run(self) -> None:
         try:
             self._answer = self._ask()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -14,6 +14,7 @@ from matchcast.telemetry.counts import LastingCounter, LastingCounts
 
 WAIT_SECONDS: Final = 3.0
 """In all, for everything that is asked; what has not answered then is left out."""
+_SETTLE_SECONDS: Final = 2.0
 
 
 class LastingMetrics:
@@ -39,6 +40,7 @@ class LastingMetrics:
         self._counters = counters
         self._in_use = in_use
         self._wait_seconds = wait_seconds
+        self._made_at = time.monotonic()
         if figures is not None:
             self._stored = Question("database", self._read_stored, kept_seconds)
             self._pointed = Question("objects", figures.pointed, kept_seconds)
@@ -70,6 +72,22 @@ class LastingMetrics:
             "matchcast_dependency_up", "Whether what this function depends on answers", ("dependency",),
             (((name,), float(is_up)) for name, is_up in up.items()),
         )  # fmt: skip
+
+    def away(self) -> dict[str, str]:
+        """What does not answer, by name, and why, as known by now; asks in the background, but not at once after a start:
+        the first requests have the processor for themselves."""
+        if self._figures is None:
+            return {}
+        asked: dict[str, Question[Any]] = {"database": self._stored, "objects": self._pointed}
+        if self._queues is not None:
+            asked["queues"] = self._queues
+        if time.monotonic() - self._made_at >= _SETTLE_SECONDS:
+            for question in asked.values():
+                question.begin()
+        known = {name: question.known() for name, question in asked.items()}
+        told = {name: str(answer) for name, answer in known.items() if isinstance(answer, MatchcastError)}
+        problems = {name: problem() for name, problem in self._figures.problems.items()}
+        return told | {name: said for name, said in problems.items() if said is not None}
 
     def _read_stored(self) -> Stored:
         assert self._figures is not None

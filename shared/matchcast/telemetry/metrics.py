@@ -71,7 +71,8 @@ class Telemetry:
         self._model: Model | None = None
         self.lasting: Final = CollectorRegistry()
         counters = (self.predictions, self.timeouts)
-        self.lasting.register(LastingMetrics(figures, self._counts, counters, lambda: self._model))
+        self._lasting = LastingMetrics(figures, self._counts, counters, lambda: self._model)
+        self.lasting.register(self._lasting)
 
     def show_model(self, version: str, registered_at: str) -> None:
         """Say which champion is in use.
@@ -81,6 +82,10 @@ class Telemetry:
         """
         if self._model is None or version != self._model.version:
             self._model = Model(version, "champion", datetime.fromisoformat(registered_at))
+
+    def away(self) -> dict[str, str]:
+        """What does not answer, by name, and why; asks in the background, and waits for nothing."""
+        return self._lasting.away()
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format. Asks the database, for some seconds at most."""

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import re
+import signal
 import sys
 import time
 import uuid
@@ -20,11 +21,11 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from matchcast.errors import MatchcastError
 from matchcast.telemetry import CONTENT_TYPE, Telemetry
 from matchcast.web.answers import Answer
 from matchcast.web.operations import Call, Endpoint, Operation, Run, Terms
 from matchcast.web.problems import answer_with_problems, problem
+from matchcast.web.readiness import Behind, Checks, Health, Readiness, Ready
 
 LARGEST_BODY: Final = 256 * 1024
 LARGEST_HEADERS: Final = 32 * 1024
@@ -48,9 +49,6 @@ _LOG: Final = logging.getLogger("matchcast.web")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET: Final = frozenset({"/livez", "/readyz", "/metrics", "/healthcheck/"})
 
-Checks = Mapping[str, Callable[[], object]]
-"""What must be there for a function to answer: a name, and what raises a MatchcastError while it is missing."""
-
 
 class Deprecation(msgspec.Struct, frozen=True):
     """That a version goes: from when it is deprecated (RFC 9745, `@` and seconds since 1970), and when it ends (RFC 8594)."""
@@ -62,21 +60,15 @@ class Deprecation(msgspec.Struct, frozen=True):
         return [(b"deprecation", self.since.encode()), (b"sunset", self.sunset.encode())]
 
 
-class Health(msgspec.Struct, frozen=True):
-    """How a function is."""
-
-    status: str
-    function: str
-
-
 class WebApp(Starlette):
     """An application with health, metrics, the document, request ids, problem answers and a limit on bodies.
 
-    Every route answers with and without a trailing slash, and below the prefix of each version. The checks run once at
-    the start, so that the first request finds everything open, and at every readiness probe.
+    Every route answers with and without a trailing slash, and below the prefix of each version. What is needed is
+    looked for from the start on, so that the first request finds it open, and again while readiness is asked for.
 
     Args:
         checks: what readiness needs.
+        behind: what the function can go on without, besides what its telemetry knows to be away.
         exposition: what /metrics shows; by default what `telemetry` has.
         terms: on which operations are carried out; by default for everyone, and without keys.
     """
@@ -86,6 +78,7 @@ class WebApp(Starlette):
         name: str,
         *,
         checks: Checks | None = None,
+        behind: Behind | None = None,
         telemetry: Telemetry | None = None,
         exposition: Callable[[], bytes] | None = None,
         terms: Terms | None = None,
@@ -94,6 +87,7 @@ class WebApp(Starlette):
         self.name: Final = name
         self.checks: Final = checks or {}
         self.telemetry: Final = telemetry or Telemetry()
+        self._readiness = Readiness(name, self.checks, behind or {}, self.telemetry)
         self.operations: Final[list[Operation]] = []
         self.event_paths: Final[set[str]] = set()
         """Paths that limit bodies by themselves."""
@@ -136,23 +130,23 @@ class WebApp(Starlette):
         return declared
 
     def _add_health(self, shown: Callable[[], bytes]) -> None:
-        name, needs = self.name, self.checks
+        name, readiness = self.name, self._readiness
 
         @self.get("/livez", tag="health", gives=Health)
         async def livez(call: Call[None, None]) -> Health:
             """Whether the process runs."""
             return Health("alive", name)
 
-        def readyz(call: Call[None, None]) -> Health | Response:
-            """Whether requests can be answered; names what is missing."""
-            return readiness(call.request.scope, name, needs)
+        async def readyz(call: Call[None, None]) -> Ready | Response:
+            """Whether requests can be answered; names what is missing, and what answers go on without."""
+            return await readiness.told(call.request.scope)
 
-        def healthcheck(call: Call[None, None]) -> Health | Response:
-            """Whether requests can be answered; names what is missing."""
-            return readiness(call.request.scope, name, needs)
+        async def healthcheck(call: Call[None, None]) -> Ready | Response:
+            """Whether requests can be answered; names what is missing, and what answers go on without."""
+            return await readiness.told(call.request.scope)
 
-        self.get("/readyz", tag="health", gives=Health)(readyz)
-        self.get("/healthcheck/", tag="health", gives=Health)(healthcheck)
+        self.get("/readyz", tag="health", gives=Ready)(readyz)
+        self.get("/healthcheck/", tag="health", gives=Ready)(healthcheck)
 
         @self.get("/metrics", tag="health", media_type=CONTENT_TYPE)
         def metrics(call: Call[None, None]) -> Response:
@@ -176,34 +170,12 @@ class WebApp(Starlette):
 
     @asynccontextmanager
     async def _life(self, _: Any) -> AsyncIterator[None]:
-        for what, reason in (await to_thread.run_sync(missing, self.checks)).items():
-            _LOG.warning("started without %s: %s", what, reason)
+        self._readiness.look()
         try:
             yield
         finally:
             for end in self.at_end:
                 await to_thread.run_sync(end)
-
-
-def missing(checks: Checks) -> dict[str, str]:
-    """What is missing, and why."""
-    found = {}
-    for what, check in checks.items():
-        try:
-            check()
-        except MatchcastError as error:
-            found[what] = str(error)
-    return found
-
-
-def readiness(scope: Scope, name: str, checks: Checks) -> Health | Response:
-    """200, or 503 with what is missing."""
-    lacking = missing(checks)
-    if lacking:
-        errors = [{"field": what, "detail": f"{what}: {reason}"} for what, reason in lacking.items()]
-        detail = "; ".join(error["detail"] for error in errors)
-        return problem(scope, 503, detail, type_="not-ready", headers={"Retry-After": "1"}, errors=errors)
-    return Health("ready", name)
 
 
 class EitherSlash(Route):
@@ -295,6 +267,7 @@ def serve(application: str | ASGIApp, *, port: int | None = None, host: str | No
     gc.disable()  # what is imported stays; to look through it again and again takes a tenth of the start
     import uvicorn
 
+    signal.signal(signal.SIGTERM, _end)
     config = uvicorn.Config(
         application,
         factory=isinstance(application, str),
@@ -315,6 +288,11 @@ def serve(application: str | ASGIApp, *, port: int | None = None, host: str | No
         server.run()
     if not server.started:
         sys.exit(_NOT_STARTED)
+
+
+def _end(_signal: int, _frame: object) -> None:
+    """At SIGTERM before the server runs, and after it has drained, when uvicorn raises the signal again."""
+    sys.exit(0)
 
 
 def _declared_length(scope: Scope) -> int:
