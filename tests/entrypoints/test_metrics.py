@@ -2,6 +2,9 @@
 
 import re
 import sqlite3
+import subprocess
+import sys
+from textwrap import dedent
 
 import httpx
 
@@ -58,6 +61,22 @@ def test_a_database_that_is_away_is_told_and_nothing_is_made_up(furnished: House
     assert shown['matchcast_dependency_up{dependency="objects"}'] == 1
     assert not [name for name in shown if name.startswith(("matchcast_ledger", "matchcast_forecasts"))]
     assert shown["model_registered_at_seconds"] == house.NOW.timestamp()
+
+
+def test_metrics_cost_a_function_no_heavy_import(furnished: House) -> None:
+    """Nothing is asked before /metrics is, and then by the driver alone."""
+    script = """
+        import sys
+        from functions.lookup.main import app
+        telemetry = app().telemetry
+        assert "matchcast.adapters.database.light" not in sys.modules, "the database is reached too early"
+        telemetry.predictions.labels("lookup").inc()
+        assert b'dependency="database"} 1.0' in telemetry.exposition()
+        telemetry.close()
+        print(*sorted({"sqlalchemy", "psycopg", "redis", "pandas"} & set(sys.modules)))
+    """
+    told = subprocess.run([sys.executable, "-c", dedent(script)], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout.strip()) == (0, ""), told.stderr
 
 
 def test_the_front_shows_functions_that_run_and_wakes_none(furnished: House) -> None:

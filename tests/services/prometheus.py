@@ -52,14 +52,14 @@ class Prometheus:
 
 @contextmanager
 def private_prometheus(targets: Sequence[str]) -> Iterator[Prometheus]:
-    """A server that scrapes these targets; configuration and rules are the project's, but everything every second."""
+    """A server that scrapes these targets; configuration and rules are the project's, but everything every other second."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.fail("Prometheus is missing: `make services` installs it", pytrace=False)
     folder = Path(tempfile.mkdtemp(prefix="matchcast-prometheus-"))
     shutil.copytree(CONFIGURATION, folder / "conf")
     config = folder / "conf" / "prometheus.yml"
-    config.write_text(re.sub(r"(scrape|evaluation)_(interval|timeout): \S+", r"\1_\2: 1s", config.read_text()))
+    config.write_text(re.sub(r"(scrape|evaluation)_(interval|timeout): \S+", r"\1_\2: 2s", config.read_text()))
     for file in (folder / "conf" / "targets").iterdir():
         file.unlink()
     (folder / "conf" / "targets" / "test.yaml").write_text(json.dumps([{"targets": list(targets)}]))
