@@ -32,7 +32,7 @@ def test_schemathesis_finds_no_fault(tmp_path: Path) -> None:
             "--url", str(client.base_url), "--header", f"X-API-Key: {client.headers['X-API-Key']}", "--no-color",
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"API Links: +[1-9]\d* covered", run.stdout), "no link was followed"
     assert re.search(r"Selected: (\d+)/\1\s+Tested: \1\s", run.stdout), "an operation was left out"
