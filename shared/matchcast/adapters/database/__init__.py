@@ -24,6 +24,7 @@ captures    where raw answers of sources are kept
 history     every match as columns, for the forward pass
 turns       one at a time, over all instances
 idempotent  answers kept for requests sent again (serving)
+metric_totals what the metrics read, and counts kept for them (serving)
 leftovers   what nobody asks for any more
 api_keys    keys of clients (serving)
 contents    everything, for exports
