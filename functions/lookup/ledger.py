@@ -1,7 +1,7 @@
 """GET /predict/{match_id}/history and GET /accuracy."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,6 +21,10 @@ from matchcast.web.operations import Call
 from matchcast.web.replies import next_path
 from matchcast.web.replies_ledger import AccuracyReply, HistoryReply, accuracy_reply, history_reply
 
+FORECASTS_ANSWER: Final = (
+    "GET /predict/ and GET /predict/{match_id} show the current forecasts; POST /predict/ makes others"
+)
+MATCHES_ANSWER: Final = "GET /matches/ and GET /accuracy tell of matches and of how forecasts did"
 _KEPT_SECONDS = 86_400.0
 
 
@@ -64,8 +68,9 @@ def add_ledger(
     """Add what the ledger has to tell; everything given is opened on first use."""
 
     @web.get(
-        "/predict/{match_id}/history", tag="forecasts", asked=AskedHistory, gives=HistoryReply, scopes=("predict",)
-    )
+        "/predict/{match_id}/history", tag="forecasts", asked=AskedHistory, gives=HistoryReply, scopes=("predict",),
+        meanwhile=FORECASTS_ANSWER,
+    )  # fmt: skip
     def history_of(call: Call[AskedHistory, None]) -> HistoryReply:
         """Every forecast of a match with its cause, which one counts, and how it was settled."""
         asked = call.asked
@@ -74,7 +79,9 @@ def add_ledger(
         )
         return history_reply(history, next_path(call, history.page.next))
 
-    @web.get("/accuracy", tag="accuracy", asked=AskedAccuracy, gives=AccuracyReply)
+    @web.get(
+        "/accuracy", tag="accuracy", asked=AskedAccuracy, gives=AccuracyReply, meanwhile=FORECASTS_ANSWER
+    )  # fmt: skip
     def accuracy_of(call: Call[AskedAccuracy, None]) -> Answer:
         """How well settled forecasts foretold, beside the base rate and the market."""
         chosen, by, settled_scores = call.asked.chosen(snapshot), call.asked.by, scores()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from functions.lookup.asked import AskedForecast, AskedList, AskedTask
-from functions.lookup.ledger import add_ledger
+from functions.lookup.ledger import FORECASTS_ANSWER, MATCHES_ANSWER, add_ledger
 from matchcast.errors import NotFound
 from matchcast.ports import Clock, MatchReader
 from matchcast.ports.events import Tasks, TaskState
@@ -41,7 +41,10 @@ def build(
     """The application; everything it is given is opened on first use."""
     web = WebApp("lookup", checks={"snapshot": published}, telemetry=telemetry, terms=terms)
 
-    @web.get("/predict/{match_id}", tag="forecasts", asked=AskedForecast, gives=ForecastReply, scopes=("predict",))
+    @web.get(
+        "/predict/{match_id}", tag="forecasts", asked=AskedForecast, gives=ForecastReply, scopes=("predict",),
+        meanwhile=MATCHES_ANSWER,
+    )  # fmt: skip
     async def forecast_of(call: Call[AskedForecast, None]) -> Answer:
         """The current forecast of an upcoming fixture, as the batch made it."""
         snapshot, pointer = published()
@@ -56,7 +59,10 @@ def build(
             lambda: forecast_reply(*current, snapshot, pointer.run_id, now()),
         )
 
-    @web.get("/predict/", tag="forecasts", asked=AskedList, gives=PageReply[ForecastReply], scopes=("predict",))
+    @web.get(
+        "/predict/", tag="forecasts", asked=AskedList, gives=PageReply[ForecastReply], scopes=("predict",),
+        meanwhile=MATCHES_ANSWER,
+    )  # fmt: skip
     def forecasts(call: Call[AskedList, None]) -> Answer:
         """The current forecasts in order of kick-off."""
         snapshot, pointer = published()
@@ -69,7 +75,9 @@ def build(
 
         return unless_known(call.request, etag_of(pointer.sha256, str(call.request.url)), shown)
 
-    @web.get("/matches/", tag="matches", asked=AskedList, gives=PageReply[MatchReply])
+    @web.get(
+        "/matches/", tag="matches", asked=AskedList, gives=PageReply[MatchReply], meanwhile=FORECASTS_ANSWER
+    )  # fmt: skip
     def stored_matches(call: Call[AskedList, None]) -> PageReply[MatchReply]:
         """The stored matches in order of kick-off."""
         asked = call.asked
@@ -78,7 +86,7 @@ def build(
 
     @web.get(
         "/monitoring/task_status/{task_id}", tag="tasks", asked=AskedTask, gives=TaskReply,
-        scopes=("predict", "ingest"), troubles=(410,),
+        scopes=("predict", "ingest"), troubles=(410,), meanwhile=FORECASTS_ANSWER,
     )  # fmt: skip
     def status_of_task(call: Call[AskedTask, None]) -> Answer:
         """How a task stands; while it is open, Retry-After says when to ask again."""

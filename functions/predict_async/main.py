@@ -44,6 +44,7 @@ def build(
     @web.post(
         "/predict/async/", tag="forecasts", body=ForecastRequest, gives=AcceptedReply, status=202,
         scopes=("predict",), idempotent=True,
+        meanwhile="POST /predict/ forecasts at once; GET /predict/{match_id} shows the current forecasts",
     )  # fmt: skip
     def predict_later(call: Call[None, ForecastRequest]) -> Answer:
         """Forecast a known fixture or any pairing of clubs later; `status_url` tells what comes of it."""

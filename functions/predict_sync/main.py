@@ -49,6 +49,7 @@ def build(
         gives=(PredictionReply, BatchReply),
         scopes=("predict",),
         idempotent=True,
+        meanwhile="GET /predict/{match_id} shows the current forecasts of the fixtures that are known",
     )
     async def predict(call: Call[None, PredictRequest]) -> PredictionReply | BatchReply:
         """Forecast a known fixture or any pairing of clubs, or up to 200 of them.

@@ -49,7 +49,7 @@ def build(
 
     @web.post(
         "/scrape", tag="matches", body=ScrapeRequest, gives=AcceptedReply, status=202, scopes=("ingest",),
-        idempotent=True,
+        idempotent=True, meanwhile="forecasts stand: GET /predict/{match_id} shows them, POST /predict/ makes others",
     )  # fmt: skip
     def scrape(call: Call[None, ScrapeRequest]) -> Answer:
         """Read a source for the matches of some days; `status_url` tells what comes of it."""

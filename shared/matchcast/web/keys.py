@@ -86,7 +86,10 @@ class KeyGuard:
                 self._known = {key.key_id: key for key in self._keys().active(now)}
             except Unavailable as error:
                 if self._read_at is None:
-                    raise
+                    raise Unavailable(
+                        f"no API key can be checked ({error}); instances that have read the keys before go on, and what"
+                        " needs no key answers"
+                    ) from error
                 _LOG.warning("going on with the API keys read before: %s", error)
             self._read_at = now
         finally:

@@ -34,6 +34,7 @@ PROBLEM: Final[Mapping[str, Any]] = {
         "detail": _TEXT,
         "instance": _TEXT,
         "request_id": _TEXT,
+        "meanwhile": {"type": "string", "description": "with 503: what still answers"},
         "suggestions": {"type": "array", "items": _TEXT},
         "errors": {
             "type": "array",

@@ -83,6 +83,7 @@ class Operation:
         idempotent: whether Idempotency-Key is honoured.
         hidden: left out of the document.
         troubles: statuses that the document names besides those that follow from the rest.
+        meanwhile: what still answers while this does not, told with a 503.
     """
 
     method: str
@@ -100,6 +101,7 @@ class Operation:
     hidden: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     troubles: tuple[int, ...] = ()
+    meanwhile: str = ""
 
     @property
     def is_read(self) -> bool:
@@ -128,6 +130,8 @@ class Endpoint:
                 key = await self._guard.admit(request.headers.get(HEADER), self._operation.scopes)
                 if self._limit is not None:
                     headers = await self._limit.take(key)
+            if self._operation.meanwhile:
+                scope.setdefault("state", {})["meanwhile"] = self._operation.meanwhile
             response = await self._answer(request, key)
         except Limited as error:
             headers, response = dict(error.headers), problem_of(scope, error)

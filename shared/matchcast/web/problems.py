@@ -100,6 +100,9 @@ def _details(
         "instance": scope["path"],
         "request_id": scope.get("state", {}).get("request_id", ""),
     }
+    meanwhile = scope.get("state", {}).get("meanwhile")
+    if meanwhile and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        body["meanwhile"] = meanwhile
     if suggestions:
         body["suggestions"] = list(suggestions)
     if errors:
