@@ -77,6 +77,12 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        """Start it and wait until it is ready."""
+        self.launch()
+        until(self._is_ready, START_SECONDS)
+
+    def launch(self) -> None:
+        """Start it; it need not get ready."""
         own = {"PORT": str(self.port), "MATCHCAST_HOST": "127.0.0.1", "MATCHCAST_CACHE_DIR": str(self.folder / "cache")}
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
@@ -84,7 +90,6 @@ class Server:
                 [sys.executable, "-m", f"functions.{self.function}"], cwd=ROOT, env={**self.environment, **own},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        until(self._is_ready, START_SECONDS)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
@@ -254,7 +259,7 @@ def running(folder: Path, postgres: str) -> Iterator[Fleet]:
             "MATCHCAST_LOG_LEVEL": "WARNING",
             "K_SINK": broker.url,
         }  # fmt: skip
-        ports = _free_ports(PROCESSES + 1)
+        ports = free_ports(PROCESSES + 1)
         servers = [Server("predict_sync", p, environment, folder / f"sync{p}") for p in ports[1:]]
         reload = Server("reload", ports[0], environment, folder / "reload")
         (folder / "operator").mkdir()
@@ -291,7 +296,7 @@ class _House(house.House):
         return str(self.__dict__["_database_url"])
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     import socket
 
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
