@@ -4,6 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin
@@ -86,7 +87,7 @@ def read_fields(kind: type[S], given: Mapping[str, Any], *, texts: bool = False)
         BadFields: with every field that is missing, unknown or wrong, up to 50.
     """
     faults, values = [], {}
-    known = msgspec.structs.fields(kind)
+    known = _fields_of(kind)
     for field in known:
         name = field.encode_name
         if name not in given:
@@ -117,6 +118,11 @@ def read_fields(kind: type[S], given: Mapping[str, Any], *, texts: bool = False)
         raise BadFields((_told(error.field or "body", str(error)),)) from error
     except ValueError as error:
         raise BadFields((_told("body", str(error)),)) from error
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
 
 
 def convert(value: Any, kind: Any, *, texts: bool = False) -> Any:

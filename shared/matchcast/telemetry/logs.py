@@ -5,6 +5,9 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
+_ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode
 _OWN_FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "color_message"}
 
 
@@ -21,7 +24,10 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in record.__dict__.items() if name not in _OWN_FIELDS}
         if record.exc_info:
             line["stack"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        try:
+            return _ENCODE(line).decode()
+        except (UnicodeEncodeError, TypeError, RecursionError):
+            return json.dumps(line, default=str)
 
 
 def log_as_json(level: str) -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -47,6 +46,7 @@ _TIMED_OUT: Final = 504
 
 _LOG: Final = logging.getLogger("matchcast.web")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ASKED_SELDOM: Final = ("health", "documents")
 _QUIET: Final = frozenset({"/livez", "/readyz", "/metrics", "/healthcheck/"})
 
 
@@ -89,6 +89,8 @@ class WebApp(Starlette):
         self.telemetry: Final = telemetry or Telemetry()
         self._readiness = Readiness(name, self.checks, behind or {}, self.telemetry)
         self.operations: Final[list[Operation]] = []
+        self._often = 0
+        """So many routes are tried first."""
         self.event_paths: Final[set[str]] = set()
         """Paths that limit bodies by themselves."""
         self._event_patterns: Final[list[re.Pattern[str]]] = []
@@ -123,8 +125,12 @@ class WebApp(Starlette):
         def declared(run: Run) -> Run:
             operation = Operation(method=method, path=path, run=run, tag=tag, **options)
             self.operations.append(operation)
-            endpoint = Endpoint(operation, self._terms)
-            self.router.routes.append(EitherSlash(path, endpoint, methods=[method]))
+            route = EitherSlash(path, Endpoint(operation, self._terms), methods=[method])
+            if tag in _ASKED_SELDOM:
+                self.router.routes.append(route)
+            else:
+                self.router.routes.insert(self._often, route)
+                self._often += 1
             return run
 
         return declared
@@ -210,7 +216,7 @@ class Observed:
             return
         begun = time.perf_counter()
         given = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"x-request-id"), "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         scope.setdefault("state", {})["request_id"] = request_id
         marks = [(b"x-request-id", request_id.encode())]
         version = next((prefix for prefix in VERSIONS if scope["path"].startswith(f"{prefix}/")), None)

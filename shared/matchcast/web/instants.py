@@ -1,6 +1,7 @@
 """Dates and times in requests."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Final, NamedTuple
 
 from msgspec import Meta
@@ -43,7 +44,8 @@ def parse_end(value: Any) -> datetime:
     return instant + timedelta(days=1) if is_day(value) else instant
 
 
-def parse_kickoff(value: Any) -> Kickoff:
+@lru_cache(maxsize=4096)
+def parse_kickoff(value: str) -> Kickoff:
     """As `parse_instant`; a date stands for a day whose kick-off time is not known."""
     return Kickoff(parse_instant(value), not is_day(value))
 

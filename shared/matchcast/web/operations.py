@@ -3,12 +3,13 @@
 import hashlib
 import inspect
 import logging
+from asyncio import timeout
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
-from anyio import fail_after, to_thread
+from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -120,6 +121,7 @@ class Endpoint:
         self._idempotency = terms.idempotency if operation.idempotent else None
         self._seconds = terms.seconds if operation.seconds is None else operation.seconds
         self._waits = inspect.iscoroutinefunction(operation.run)
+        self._is_read = operation.is_read
         self._read_body = None if operation.body is None else msgspec.json.Decoder(operation.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,7 +154,7 @@ class Endpoint:
             if refused is not None:
                 return refused
             try:
-                with fail_after(self._seconds):
+                async with timeout(self._seconds):
                     raw = await request.body()
             except TimeoutError:
                 return _too_slow(request, self._seconds)
@@ -168,7 +170,7 @@ class Endpoint:
     async def _carried_out(self, call: Call[Any, Any]) -> Response:
         operation = self._operation
         try:
-            with fail_after(self._seconds):
+            async with timeout(self._seconds):
                 if self._waits:
                     made = await operation.run(call)
                 else:
@@ -187,7 +189,7 @@ class Endpoint:
         if content is None:
             return Response(None, status, headers)
         raw = content if isinstance(content, bytes) else _ENCODE(content)
-        if operation.is_read and status == 200 and "ETag" not in headers:
+        if self._is_read and status == 200 and "ETag" not in headers:
             etag = etag_of(hashlib.sha256(raw).hexdigest())
             headers |= marked(etag)
             if is_known(request, etag):
