@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from anyio import to_thread
@@ -25,6 +25,9 @@ from matchcast.web.answers import Answer
 from matchcast.web.operations import Call, Endpoint, Operation, Run, Terms
 from matchcast.web.problems import answer_with_problems, problem
 from matchcast.web.readiness import Behind, Checks, Health, Readiness, Ready
+
+if TYPE_CHECKING:
+    import uvicorn
 
 LARGEST_BODY: Final = 256 * 1024
 LARGEST_HEADERS: Final = 32 * 1024
@@ -274,7 +277,23 @@ def serve(application: str | ASGIApp, *, port: int | None = None, host: str | No
     import uvicorn
 
     signal.signal(signal.SIGTERM, _end)
-    config = uvicorn.Config(
+    config = server_config(application, port=port, host=host)
+    config.load()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS)
+    gc.enable()
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)
+
+
+def server_config(application: str | ASGIApp, *, port: int | None = None, host: str | None = None) -> "uvicorn.Config":
+    """How `serve` serves; arguments as there."""
+    import uvicorn
+
+    return uvicorn.Config(
         application,
         factory=isinstance(application, str),
         host=os.environ.get("MATCHCAST_HOST", "0.0.0.0") if host is None else host,
@@ -285,15 +304,6 @@ def serve(application: str | ASGIApp, *, port: int | None = None, host: str | No
         access_log=False,
         server_header=False,
     )
-    config.load()
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS)
-    gc.enable()
-    server = uvicorn.Server(config)
-    with suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
-        sys.exit(_NOT_STARTED)
 
 
 def _end(_signal: int, _frame: object) -> None:
