@@ -75,6 +75,7 @@ class SnapshotFile:
         self._lock = Lock()
         self._path = path
         self._names: dict[str, str] = {}
+        self._forecasts: dict[int, CurrentForecast] = {}
         self.state_hash: Final = meta["state_hash"]
         self.model_version: Final = meta["model_version"]
         self.code_hash: Final = meta["code_hash"]
@@ -158,8 +159,13 @@ class SnapshotFile:
         return _fixture(rows[0]) if rows else None
 
     def forecast(self, match_id: int) -> CurrentForecast | None:
-        rows = self._rows(f"SELECT {_FORECAST} WHERE c.match_id = ?", match_id)
-        return _forecast(rows[0]) if rows else None
+        found = self._forecasts.get(match_id)
+        if found is None:
+            rows = self._rows(f"SELECT {_FORECAST} WHERE c.match_id = ?", match_id)
+            if not rows:
+                return None
+            found = self._forecasts[match_id] = _forecast(rows[0])
+        return found
 
     def forecasts(
         self, chosen: MatchFilter, after: tuple[datetime, int] | None, limit: int

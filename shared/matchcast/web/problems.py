@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
 from matchcast.errors import (
@@ -156,10 +154,14 @@ def problem_data(error: MatchcastError) -> "Problem":
     )
 
 
-def answer_with_problems(app: Starlette) -> None:
-    """Let an application answer our errors and the framework's with problems."""
-    app.add_exception_handler(MatchcastError, _on_error)
-    app.add_exception_handler(HTTPException, _on_http)
+def problem_of_http(scope: Mapping[str, Any], error: HTTPException) -> Response:
+    """The answer to one of the framework's errors."""
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {scope['path']}; /docs lists the routes"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{scope['method']} is not allowed at {scope['path']}; /docs lists the routes"
+    return problem(scope, error.status_code, detail, headers=error.headers or _NO_HEADERS)
 
 
 def _errors(error: MatchcastError) -> list[dict[str, str]]:
@@ -168,18 +170,3 @@ def _errors(error: MatchcastError) -> list[dict[str, str]]:
     if isinstance(error, BadInput) and error.field:
         return [{"field": error.field, "detail": str(error)}]
     return []
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, MatchcastError)
-    return problem_of(request.scope, error)
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    detail = error.detail
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"there is nothing at {request.url.path}; /docs lists the routes"
-    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not allowed at {request.url.path}; /docs lists the routes"
-    return problem(request.scope, error.status_code, detail, headers=error.headers or _NO_HEADERS)
