@@ -1,10 +1,15 @@
 """How long a function takes from process start to its first answer, beside a bare functions-framework hello world.
 
-    python -m tests.measure.measure_cold_start [--rounds 9] [--environment]
+    python -m tests.measure.measure_cold_start [--rounds 9] [--all] [--postgres] [--redis] [--mlflow] [--environment]
+    python -m tests.measure.measure_cold_start --left
 
 Each round starts every candidate once, so that what else the machine does hits all alike. Bytecode is compiled before.
-By default the functions serve a small invented house; with --environment, what the environment points to (then an API
-key in MATCHCAST_API_KEY and a match_id in MATCHCAST_MATCH_ID are needed).
+By default predict-sync and lookup serve a small invented house on SQLite, with its cache in memory; --all measures all
+functions, --postgres has them on PostgreSQL, --redis gives them a cache. With --environment they serve what the
+environment points to (then an API key in MATCHCAST_API_KEY and a match_id in MATCHCAST_MATCH_ID are needed).
+--mlflow starts `mlflow models serve` with the same model, once: the bundle in a pyfunc model as the pipeline registers it,
+asked for the forecast of one row of features.
+--left tells instead what is imported and called from the start to the first answer, and what it takes.
 """
 
 import argparse
@@ -22,16 +27,22 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import psycopg
+
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.ports.events import Task, TaskState
+from tests.measure.first_answer import tell_what_is_left
+from tests.services.postgres import private_postgres
+from tests.services.redis import private_redis
 from tests.unit.events.examples import EXAMPLES
 
 TOKEN: Final = "measured-with-this-token"
@@ -66,7 +77,7 @@ class Start(NamedTuple):
     second_ms: float
 
 
-def candidates(hello: Path, match_id: int) -> list[Candidate]:
+def candidates(hello: Path, match_id: int, *, with_all: bool) -> list[Candidate]:
     python = sys.executable
     framework = (str(Path(python).parent / "functions-framework"), "--source", str(hello), "--target", "hello")
 
@@ -80,10 +91,12 @@ def candidates(hello: Path, match_id: int) -> list[Candidate]:
         "Key": "matchcast/models/champion.json",
         "Records": [{"eventName": "s3:ObjectCreated:Put", "s3": {"object": {"key": "models%2Fchampion.json"}}}],
     }
-    return [
+    asked_first = [
         Candidate("functions-framework hello", (*framework, "--port", "{port}"), "POST", "/"),
         Candidate("predict-sync POST /predict/", of("predict_sync"), "POST", "/predict/", asked),
         Candidate("lookup GET /predict/{id}", of("lookup"), "GET", f"/predict/{match_id}"),
+    ]
+    others = [
         Candidate("lookup GET /livez", of("lookup"), "GET", "/livez"),
         Candidate("predict-async POST /predict/async/", of("predict_async"), "POST", "/predict/async/", asked),
         Candidate(
@@ -104,6 +117,34 @@ def candidates(hello: Path, match_id: int) -> list[Candidate]:
             "prediction.requested",
         ),
     ]
+    return [*asked_first, *(others if with_all else ())]
+
+
+def mlflow_candidate(folder: Path) -> Candidate:
+    """`mlflow models serve` of the model that the invented house serves."""
+    import mlflow
+    import numpy as np
+
+    from pipeline.register_model import MODEL_CODE
+    from tests.entrypoints.house import bundle_files, contract, passed
+
+    bundle, model = folder / "bundle", folder / "model"
+    bundle.mkdir()
+    for name, content in bundle_files(1).items():
+        (bundle / name).write_bytes(content)
+    mlflow.pyfunc.save_model(
+        model, python_model=MODEL_CODE, artifacts={"bundle": str(bundle)}, pip_requirements=["matchcast"]
+    )
+    rows = passed().rows
+    row = rows[~np.isnan(rows).any(axis=1)][0]
+    program = str(Path(sys.executable).parent / "mlflow")
+    return Candidate(
+        "mlflow models serve POST /invocations",
+        (program, "models", "serve", "-m", str(model), "-p", "{port}", "--env-manager", "local"),
+        "POST",
+        "/invocations",
+        {"dataframe_split": {"columns": list(contract().names), "data": [row.tolist()]}},
+    )
 
 
 def with_event(candidate: Candidate, tasks: SqlTasks) -> Candidate:
@@ -203,11 +244,12 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def small_house(folder: Path) -> tuple[dict[str, str], str, int]:
+def small_house(folder: Path, postgres_url: str | None) -> tuple[dict[str, str], str, int]:
     """Environment, API key and match of an invented house."""
+    from tests.chaos.house import PostgresHouse
     from tests.entrypoints import house
 
-    here = house.House(folder)
+    here = house.House(folder) if postgres_url is None else PostgresHouse(folder, postgres_url)
     here.promote(1)
     here.publish(1, folder)
     here.fill_database()
@@ -216,25 +258,27 @@ def small_house(folder: Path) -> tuple[dict[str, str], str, int]:
     return here.environment, here.key("predict", "ingest"), match_id
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--environment", action="store_true")
-    arguments = parser.parse_args()
-    root = Path(__file__).parents[2]
-    for folder in ("shared/matchcast", "functions", "knative"):
-        compileall.compile_dir(root / folder, quiet=1)
-    with tempfile.TemporaryDirectory() as temporary:
-        hello = Path(temporary) / "main.py"
-        hello.write_text(HELLO)
+@contextmanager
+def furnished(arguments: argparse.Namespace, folder: Path) -> Iterator[tuple[dict[str, str], str, int]]:
+    """Environment, API key and match of what is asked for."""
+    with ExitStack() as stack:
         environment = dict(os.environ)
+        url = None
+        if arguments.postgres:
+            server = stack.enter_context(private_postgres(fsync=True))
+            with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
+                connection.execute("CREATE DATABASE measured")
+            url = f"{server.url}/measured"
         if arguments.environment:
             key, match_id = environment["MATCHCAST_API_KEY"], int(environment["MATCHCAST_MATCH_ID"])
         else:
-            added, key, match_id = small_house(Path(temporary))
+            added, key, match_id = small_house(folder, url)
             environment |= added
+        if arguments.redis:
+            environment["MATCHCAST_CACHE_URL"] = stack.enter_context(private_redis()).url
         broker = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
         threading.Thread(target=broker.serve_forever, daemon=True).start()
+        stack.callback(broker.shutdown)
         sink = f"http://127.0.0.1:{broker.server_port}"
         environment |= {
             "K_SINK": sink,
@@ -243,18 +287,50 @@ def main() -> None:
             "MATCHCAST_HOOK_TOKEN": TOKEN,
             "MATCHCAST_FOOTBALL_DATA_URL": sink,
         }
-        tasks = SqlTasks(Database(environment["MATCHCAST_DATABASE_URL"]))
-        found: defaultdict[str, list[Start]] = defaultdict(list)
-        for _ in range(arguments.rounds):
-            for candidate in candidates(hello, match_id):
-                found[candidate.name].append(start(candidate, environment, key, tasks))
-        broker.shutdown()
-    base = {column: median(found["functions-framework hello"], column) for column in Start._fields}
-    print(f"{arguments.rounds} rounds, medians; in brackets the ratio to functions-framework hello")
-    print(f"{'':36}{'first 2xx, ms':>18}{'processor, ms':>18}{'resident, MB':>18}{'second, ms':>18}")
+        yield environment, key, match_id
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    for option in ("--all", "--postgres", "--redis", "--mlflow", "--environment", "--left"):
+        parser.add_argument(option, action="store_true")
+    arguments = parser.parse_args()
+    root = Path(__file__).parents[2]
+    for part in ("shared/matchcast", "functions", "knative"):
+        compileall.compile_dir(root / part, quiet=1)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        hello = folder / "main.py"
+        hello.write_text(HELLO)
+        with furnished(arguments, folder) as (environment, key, match_id):
+            asked = candidates(hello, match_id, with_all=arguments.all)
+            if arguments.left:
+                for candidate in asked[1:3]:
+                    body = "" if candidate.body is None else json.dumps(candidate.body)
+                    function = candidate.command[-1].rpartition(".")[2]
+                    print(f"\n{candidate.name}")
+                    tell_what_is_left((function, candidate.method, candidate.path, key, body), environment)
+                return
+            tasks = SqlTasks(Database(environment["MATCHCAST_DATABASE_URL"]))
+            found: defaultdict[str, list[Start]] = defaultdict(list)
+            for _ in range(arguments.rounds):
+                for candidate in asked:
+                    found[candidate.name].append(start(candidate, environment, key, tasks))
+            if arguments.mlflow:
+                served = mlflow_candidate(folder)
+                found[served.name].append(start(served, environment, key, tasks))
+    tell(found)
+
+
+def tell(found: Mapping[str, Sequence[Start]]) -> None:
+    hello = found["functions-framework hello"]
+    base = {column: median(hello, column) for column in Start._fields}
+    print(f"{len(hello)} rounds, medians; in brackets the ratio to functions-framework hello")
+    print(f"{'':38}{'first 2xx, ms':>18}{'processor, ms':>18}{'resident, MB':>18}{'second, ms':>18}")
     for name, starts in found.items():
         cells = [f"{median(starts, c):8.1f} ({median(starts, c) / base[c]:.2f})" for c in Start._fields]
-        print(f"{name:36}" + "".join(f"{cell:>18}" for cell in cells))
+        print(f"{name:38}" + "".join(f"{cell:>18}" for cell in cells))
 
 
 def median(starts: Iterable[Start], column: str) -> float:

@@ -179,7 +179,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         if arguments.environment:
-            added, key = {}, os.environ["MATCHCAST_API_KEY"]
+            added: dict[str, str] = {}
+            key = os.environ["MATCHCAST_API_KEY"]
         else:
             added, key = stack.enter_context(invented(arguments.postgres))
         environment = {**os.environ, **added, "MATCHCAST_RATE_QUOTA": "0"}

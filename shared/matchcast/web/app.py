@@ -315,6 +315,7 @@ def server_config(application: str | ASGIApp, *, port: int | None = None, host: 
         timeout_graceful_shutdown=DRAIN,
         log_config=None,
         access_log=False,
+        ws="none",
         server_header=False,
     )
 
