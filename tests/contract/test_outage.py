@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.light import LightDatabase
@@ -97,11 +98,23 @@ def test_a_server_that_is_stopped_with_all_its_connections_is_given_up(
         pass
     server.freeze()
     try:
-        assert "nothing was heard of the server" in away(database.reading)[0] or kind is Database
+        assert "nothing is heard of the server" in away(database.reading)[0] or kind is Database
         assert max(away(database.reading)[1] for _ in range(20)) < AT_ONCE
     finally:
         server.thaw()
     until_back(database.reading)
+    database.close()
+
+
+@pytest.mark.slow
+def test_a_long_statement_of_a_server_that_is_there_is_waited_for(url: str) -> None:
+    patient = Patience(lock=1, statement=30, idle=10)
+    light, database = LightDatabase(url, patience=patient), Database(url, patience=patient)
+    with light.reading() as statements:
+        assert statements.rows("SELECT 1 FROM pg_sleep(4)") == [(1,)]
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT 1 FROM pg_sleep(4)")).scalar() == 1
+    light.close()
     database.close()
 
 

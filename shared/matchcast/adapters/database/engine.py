@@ -1,6 +1,6 @@
 """Connections and transactions, and what their errors mean."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -101,7 +101,7 @@ class Database:
                 connect_args={name: limit for name, limit in limits.items() if name not in self.url.query},
             )
             if patience is not None:
-                event.listen(engine, "do_connect", _impatient(patience.statement))
+                event.listen(engine, "do_connect", _impatient)
         finalize(self, engine.dispose)
         return engine
 
@@ -232,13 +232,10 @@ def _parse(text_: str) -> URL:
     raise not_supported(backend)
 
 
-def _impatient(statement_seconds: float) -> Callable[..., Any]:
-    def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
-        from matchcast.adapters.database.impatient import impatient
+def _impatient(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+    from matchcast.adapters.database.impatient import Impatient
 
-        return impatient(statement_seconds).connect(*arguments, **options)
-
-    return connect
+    return Impatient.connect(*arguments, **options)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

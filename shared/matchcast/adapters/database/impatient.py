@@ -1,18 +1,19 @@
 """A connection to PostgreSQL that is given up when nothing is heard of the server.
 
 The server's own limits (`patience`) end what it works on too long. A server that is stopped, or beyond a broken network,
-ends nothing: a statement would wait for it as long as TCP does.
+ends nothing: a statement would wait for it as long as TCP does. So a connection that hears nothing for a while asks on
+another one whether the server is there.
 """
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final, Self
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
-BEGIN_SECONDS: Final = 3.0
-"""For what the server has nothing to do for."""
-_GRACE_SECONDS: Final = 3.0
+SILENT_SECONDS: Final = 3.0
+"""After which the server is asked."""
+_PROBE_SECONDS: Final = 2
 
 
 class Silence(psycopg.OperationalError):
@@ -20,31 +21,29 @@ class Silence(psycopg.OperationalError):
 
 
 class Impatient(psycopg.Connection[TupleRow]):
-    """As psycopg's, with a limit to every wait.
+    """As psycopg's, but it waits for nothing that is not there."""
 
-    Attributes:
-        limit: seconds that anything may take.
-    """
+    _place: tuple[str, dict[str, Any]]
 
-    limit: ClassVar[float]
-
-    def begin(self, statement: str) -> None:
-        """Begin a transaction, which takes no time where there is a server."""
-        self._within = BEGIN_SECONDS
-        try:
-            self.execute(statement.encode())
-        finally:
-            self._within = self.limit
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        connection = super().connect(conninfo, **options)
+        connection._place = conninfo, options
+        return connection
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        limit = getattr(self, "_within", self.limit) if timeout is None else timeout
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        while True:
+            try:
+                return super().wait(gen, interval, SILENT_SECONDS)
+            except psycopg.errors._WaitTimeout:
+                self._check_server()
+
+    def _check_server(self) -> None:
+        conninfo, options = self._place
         try:
-            return super().wait(gen, interval, limit)
-        except psycopg.errors._WaitTimeout as error:
+            psycopg.connect(conninfo, **{**options, "connect_timeout": _PROBE_SECONDS}).close()
+        except psycopg.Error as error:
             self.pgconn.finish()
-            raise Silence(f"connection lost: nothing was heard of the server for {limit:g} s") from error
-
-
-def impatient(statement_seconds: float) -> type[Impatient]:
-    """Connections to a server that ends statements after so long."""
-    return type("Impatient", (Impatient,), {"limit": statement_seconds + _GRACE_SECONDS})
+            raise Silence(f"connection lost: nothing is heard of the server ({error})") from error

@@ -146,7 +146,7 @@ class LightDatabase:
             if connection is None:
                 break
             try:
-                self._begin(connection, begin)
+                connection.execute(begin)
             except self._driver.Error as error:
                 if self.is_sqlite:
                     self._keep(connection)
@@ -160,7 +160,7 @@ class LightDatabase:
             with self._telling_errors(connecting=True):
                 connection = self._opened()
                 try:
-                    self._begin(connection, begin)
+                    connection.execute(begin)
                 except BaseException:
                     connection.close()
                     raise
@@ -173,12 +173,6 @@ class LightDatabase:
     @property
     def _is_hurried(self) -> bool:
         return self._patience is not None and not self.is_sqlite
-
-    def _begin(self, connection: Any, statement: str) -> None:
-        if self._is_hurried:
-            connection.begin(statement)
-        else:
-            connection.execute(statement)
 
     def _reach(self) -> None:
         with self._telling_errors(connecting=True):
@@ -208,9 +202,9 @@ class LightDatabase:
         limits: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
         kind = self._driver.Connection
         if self._patience is not None:
-            from matchcast.adapters.database.impatient import impatient
+            from matchcast.adapters.database.impatient import Impatient
 
-            kind = impatient(self._patience.statement)
+            kind = Impatient
             limits = {"connect_timeout": HURRIED_CONNECT_SECONDS, "options": self._patience.options}
         given = {name for name, _ in parse_qsl(urlsplit(self._url).query)}
         own = {name: limit for name, limit in limits.items() if name not in given}
