@@ -262,7 +262,8 @@ def small_house(folder: Path, postgres_url: str | None) -> tuple[dict[str, str],
 def furnished(arguments: argparse.Namespace, folder: Path) -> Iterator[tuple[dict[str, str], str, int]]:
     """Environment, API key and match of what is asked for."""
     with ExitStack() as stack:
-        environment = dict(os.environ)
+        programs = str(Path(sys.executable).parent)  # mlflow looks for uvicorn by its name
+        environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
         url = None
         if arguments.postgres:
             server = stack.enter_context(private_postgres(fsync=True))
