@@ -89,7 +89,7 @@ def add_ledger(
         etag = etag_of(head, repr(chosen), str(by))
 
         def shown() -> bytes:
-            key = f"matchcast:accuracy:{etag}"
+            key = f"accuracy:{etag}"
             kept = cache().get(key)
             if kept is not None:
                 return kept

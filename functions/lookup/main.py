@@ -52,12 +52,12 @@ def build(
         if model not in ("champion", snapshot.model_version):
             raise NotFound(f"model: the current forecasts are by {snapshot.model_version}; ask for it or for champion")
         current = current_forecast(match_id, snapshot)
-        telemetry.predictions.labels("lookup").inc()
-        return unless_known(
-            call.request,
-            etag_of(pointer.sha256, str(match_id)),
-            lambda: forecast_reply(*current, snapshot, pointer.run_id, now()),
-        )
+
+        def shown() -> ForecastReply:
+            telemetry.predictions.labels("lookup").inc()
+            return forecast_reply(*current, snapshot, pointer.run_id, now())
+
+        return unless_known(call.request, etag_of(pointer.sha256, str(match_id)), shown)
 
     @web.get(
         "/predict/", tag="forecasts", asked=AskedList, gives=PageReply[ForecastReply], scopes=("predict",),
@@ -71,6 +71,7 @@ def build(
 
         def shown() -> PageReply[ForecastReply]:
             replies = [forecast_reply(*current, snapshot, pointer.run_id, now()) for current in page.items]
+            telemetry.predictions.labels("lookup").inc(len(replies))
             return PageReply(items=replies, next=next_path(call, page.next))
 
         return unless_known(call.request, etag_of(pointer.sha256, str(call.request.url)), shown)

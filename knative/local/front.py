@@ -1,5 +1,6 @@
 """The port that people use: requests go where the routes say, health and metrics cover all functions."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ipaddress import ip_address
@@ -95,8 +96,11 @@ class Front:
 
     @asynccontextmanager
     async def _life(self, _: Any) -> AsyncIterator[None]:
-        async with self._lifespan(self._inside):
-            yield
+        try:
+            async with self._lifespan(self._inside):
+                yield
+        finally:
+            await asyncio.to_thread(self._inside.telemetry.close)
 
     def _add_admin(self) -> None:
         inside = self._inside

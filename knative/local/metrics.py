@@ -21,8 +21,8 @@ _AT_ONCE: Final = 8
 class LocalMetrics:
     """The runtime's own metrics, and those of functions in this process and in others.
 
-    What outlives the processes comes from the runtime, which is always there; functions in its process do not ask for
-    it once more, and a function that is scaled to zero is not woken.
+    What outlives the processes comes from the runtime, which is always there; functions in its process count there and
+    do not ask for it once more, and a function that is scaled to zero is not woken.
 
     Args:
         own: the runtime's, with what outlives the processes.
@@ -35,6 +35,8 @@ class LocalMetrics:
         self._own = own
         self._embedded = embedded
         self._processes = processes
+        for telemetry in embedded.values():
+            telemetry.count_into(own)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format."""
@@ -52,7 +54,6 @@ class LocalMetrics:
 
     def _found(self) -> Iterable[tuple[str, Iterable[Metric]]]:
         for function, telemetry in self._embedded.items():
-            telemetry.flush()
             yield function, telemetry.registry.collect()
         ready = {name: process.url for name, process in self._processes.items()}
         asked = {name: url for name, url in ready.items() if url is not None}

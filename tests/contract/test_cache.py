@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from matchcast.adapters.cache_memory import MemoryCache
 from matchcast.adapters.cache_redis import RedisCache
-from matchcast.ports.cache import Policy, Shared
+from matchcast.ports.cache import LOOKED_FOR, Policy, Shared
 from tests.services.redis import RedisServer, private_redis
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
@@ -218,12 +218,21 @@ def test_other_instances_hear_their_topic_over_redis(redis: RedisServer) -> None
     listening.close()
 
 
+def test_to_ask_for_a_problem_is_enough_to_find_it(redis: RedisServer) -> None:
+    """A process that shares nothing yet tells of it all the same."""
+    away, there = RedisCache("redis://127.0.0.1:1/0", settle=0), RedisCache(redis.url, settle=0)
+    assert (away.problem(), there.problem()) == (LOOKED_FOR, LOOKED_FOR)
+    until(lambda: "cannot be used" in (away.problem() or "") and there.problem() is None)
+    for cache in (away, there):
+        cache.close()
+
+
 def test_nothing_is_imported_or_connected_before_the_first_answer_is_out(redis: RedisServer, key: str) -> None:
     cache = RedisCache(redis.url, settle=3600)
     cache.put(key, b"x", 60)
     assert cache.get(key) is None
     assert cache.take(key, ONE_A_SECOND, NOW).remaining == 4
-    assert cache.problem() is None
+    assert cache.problem() == LOOKED_FOR
     assert "_redis" not in cache.__dict__
     cache.close()
 

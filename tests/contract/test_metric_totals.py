@@ -13,6 +13,7 @@ from matchcast.adapters.database.dead_letters import SqlDeadLetters
 from matchcast.adapters.database.drift_reports import SqlDriftReports
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
+from matchcast.adapters.database.leftovers import SqlLeftovers
 from matchcast.adapters.database.light import LightDatabase
 from matchcast.adapters.database.metric_totals import LightMetricStore
 from matchcast.adapters.database.tasks import SqlTasks
@@ -184,9 +185,27 @@ def test_tasks_are_told_by_kind_and_state_and_the_last_scrape_by_its_task(
     assert stored.scraped_at == NOW + timedelta(hours=1)
 
 
+def test_the_last_scrape_is_told_when_its_task_is_gone(database: Database, store: LightMetricStore) -> None:
+    """Else the alert that nothing is ingested would end by itself, for want of a figure."""
+    tasks = SqlTasks(database)
+    for number, hours in enumerate((5, 3)):
+        tasks.add(Task(f"t{number}", "scrape", TaskState.PENDING, NOW, NOW, NOW + WINDOW))
+        tasks.finish(f"t{number}", NOW + timedelta(hours=hours), result={})
+        assert store.read(NOW, WINDOW).scraped_at == NOW + timedelta(hours=5)
+    assert SqlLeftovers(database).remove_some(NOW + 2 * WINDOW) == 2
+    stored = store.read(NOW, WINDOW)
+    assert (stored.tasks, stored.totals, stored.scraped_at) == ({}, {}, NOW + timedelta(hours=5))
+
+
+def test_a_database_that_is_there_is_reached(database: Database, store: LightMetricStore) -> None:
+    store.reach()
+
+
 def test_a_database_that_is_away_is_told(tmp_path: object) -> None:
     store = LightMetricStore(LightDatabase(f"sqlite:///{tmp_path}/none.db"))
     with pytest.raises(Unavailable, match="run `matchcast migrate`"):
         store.read(NOW, WINDOW)
+    with pytest.raises(Unavailable, match="run `matchcast migrate`"):
+        store.reach()
     with pytest.raises(Unavailable):
         store.add({SYNC: 1})

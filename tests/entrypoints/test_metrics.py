@@ -4,10 +4,13 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 from textwrap import dedent
 
 import httpx
+import pytest
 
+from functions.deadletter.main import app as deadletter_app
 from functions.lookup.main import app as lookup_app
 from functions.predict_sync.main import app as predict_sync_app
 from knative.local.manifests import read_manifests
@@ -21,7 +24,11 @@ def samples(client: httpx.Client) -> dict[str, float]:
     """Every sample by name and labels."""
     answer = client.get("/metrics")
     assert answer.status_code == 200
-    lines = (line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    return read(answer.text)
+
+
+def read(exposition: str) -> dict[str, float]:
+    lines = (line.rsplit(" ", 1) for line in exposition.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in lines}
 
 
@@ -61,6 +68,50 @@ def test_a_database_that_is_away_is_told_and_nothing_is_made_up(furnished: House
     assert shown['matchcast_dependency_up{dependency="objects"}'] == 1
     assert not [name for name in shown if name.startswith(("matchcast_ledger", "matchcast_forecasts"))]
     assert shown["model_registered_at_seconds"] == house.NOW.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("broken", "address"),
+    [
+        ("cache", {"MATCHCAST_CACHE_URL": "redis://127.0.0.1:1/0"}),
+        ("queues", {"MATCHCAST_QUEUES_URL": "http://127.0.0.1:1"}),
+        (
+            "objects",
+            {
+                "MATCHCAST_OBJECTS_URL": "s3://matchcast",
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+                "AWS_ACCESS_KEY_ID": "matchcast",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+            },
+        ),
+    ],
+)
+def test_what_is_broken_is_told_by_a_function_that_has_not_used_it(
+    furnished: House, monkeypatch: pytest.MonkeyPatch, broken: str, address: dict[str, str]
+) -> None:
+    brokers = {f"MATCHCAST_{broker}_BROKER_URL": "http://127.0.0.1:1" for broker in ("INGEST", "INFERENCE")}
+    for name, value in (address | brokers).items():
+        monkeypatch.setenv(name, value)
+    telemetry = deadletter_app().telemetry
+    name, deadline = f'matchcast_dependency_up{{dependency="{broken}"}}', time.monotonic() + 60
+    told: dict[str, float] = {}
+    while name not in told:
+        assert time.monotonic() < deadline, told
+        told = read(telemetry.exposition().decode())
+    assert told[name] == 0
+    assert told['matchcast_dependency_up{dependency="database"}'] == 1
+    telemetry.close()
+
+
+def test_forecasts_are_counted_that_are_shown(furnished: House) -> None:
+    """Each of a list counts, and none of an answer that says the client has it already."""
+    with served(lookup_app(), furnished.key("predict")) as client:
+        path, listed = f"/predict/{upcoming()}", client.get("/predict/")
+        shown = len(listed.json()["items"])
+        assert shown > 1
+        for url, etag in ((path, client.get(path).headers["ETag"]), ("/predict/", listed.headers["ETag"])):
+            assert client.get(url, headers={"If-None-Match": etag}).status_code == 304
+        assert samples(client)['prediction_requests_total{source="lookup"}'] == shown + 1
 
 
 def test_metrics_cost_a_function_no_heavy_import(furnished: House) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from matchcast.adapters.cache_memory import MemoryCache, told
-from matchcast.ports.cache import Policy, Taken
+from matchcast.ports.cache import LOOKED_FOR, Policy, Taken
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -106,6 +106,9 @@ class RedisCache:
         self._begin()
 
     def problem(self) -> str | None:
+        if not self._connected and self._away is None:
+            self._begin()
+            return LOOKED_FOR
         return self._away or next(iter(tuple(self._refusals.values())), None)
 
     def close(self) -> None:

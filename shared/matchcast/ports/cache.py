@@ -11,6 +11,8 @@ from typing import Final, NamedTuple, Protocol
 CHAMPION: Final = "champion"
 SNAPSHOT: Final = "snapshot"
 """Topics: the pointer of that name may have changed."""
+LOOKED_FOR: Final = "is being looked for"
+"""A `problem` that may be none: nothing is known yet."""
 
 
 class Policy(NamedTuple):
@@ -81,7 +83,10 @@ class Shared(Cache, Buckets, Notices, Protocol):
     """All three."""
 
     def problem(self) -> str | None:
-        """Why instances share less than they should, if they do; holds no secret."""
+        """Why instances share less than they should, if they do; holds no secret.
+
+        `LOOKED_FOR` before anything is known; to ask is enough to have it found out.
+        """
         ...
 
     def close(self) -> None:

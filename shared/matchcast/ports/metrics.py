@@ -62,7 +62,7 @@ class Stored(NamedTuple):
         settled: matches that kicked off within the window asked for.
         dead_letters: open ones, by broker and Trigger.
         tasks: those not yet removed, by kind and state.
-        scraped_at: when the last scrape succeeded; None if none has, or so long ago that its task is gone.
+        scraped_at: when the last scrape succeeded; None if none has.
     """
 
     totals: Counts
@@ -82,6 +82,13 @@ class MetricStore(Protocol):
 
         Raises:
             Unavailable: nothing was added.
+        """
+        ...
+
+    def reach(self) -> None:
+        """
+        Raises:
+            Unavailable: the database is away.
         """
         ...
 
@@ -157,11 +164,14 @@ class Figures(NamedTuple):
     Attributes:
         add: adds to the totals; if it raises, nothing was added.
         queues: None where they are not shown.
-        problems: of further things a function depends on: what is wrong with each, or None.
+        reach: whether each answers at all, for little.
+        problems: of further things a function depends on: what is wrong with each, or None; `ports.cache.LOOKED_FOR`
+            while that is not known.
     """
 
     stored: Callable[[], Stored]
     pointed: Callable[[], Pointed]
     add: Callable[[Counts], None]
     queues: Callable[[], Sequence[TriggerQueue]] | None = None
+    reach: Mapping[str, Callable[[], object]] = {}
     problems: Mapping[str, Callable[[], str | None]] = {}

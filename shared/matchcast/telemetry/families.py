@@ -9,16 +9,14 @@ from matchcast.ports.metrics import Counts, Drifted, Forecasts, Model, Pointed, 
 from matchcast.telemetry.counts import LastingCounter
 
 
-def counters_of(counters: Sequence[LastingCounter], totals: Counts, more: Counts) -> Iterator[Metric]:
-    """Counters, with what the database has counted of each."""
+def counters_of(counters: Sequence[LastingCounter], told: Counts) -> Iterator[Metric]:
+    """Counters, with what was counted of each."""
     for counter in counters:
         family = CounterMetricFamily(counter.name, counter.documentation, labels=counter.label_names)
-        known = {counted for counted in {*totals, *more} if counted.name == counter.name}
-        for counted in sorted(known):
+        known = sorted(counted for counted in told if counted.name == counter.name)
+        for counted in known:
             labels = dict(counted.labels)
-            family.add_metric(
-                [labels[name] for name in counter.label_names], totals.get(counted, 0) + more.get(counted, 0)
-            )
+            family.add_metric([labels[name] for name in counter.label_names], told[counted])
         if not known and not counter.label_names:
             family.add_metric([], 0)
         yield family

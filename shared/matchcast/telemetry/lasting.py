@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from matchcast.errors import MatchcastError
+from matchcast.ports.cache import LOOKED_FOR
 from matchcast.ports.metrics import Figures, Model, Pointed, Stored
 from matchcast.telemetry.asking import KEPT_SECONDS, Question
 from matchcast.telemetry.counts import LastingCounter, LastingCounts
@@ -41,16 +42,18 @@ class LastingMetrics:
         self._in_use = in_use
         self._wait_seconds = wait_seconds
         self._made_at = time.monotonic()
+        self._reach: dict[str, Question[object]] = {}
         if figures is not None:
             self._stored = Question("database", self._read_stored, kept_seconds)
             self._pointed = Question("objects", figures.pointed, kept_seconds)
             self._queues = None if figures.queues is None else Question("queues", figures.queues, kept_seconds)
+            self._reach = {name: Question(name, reach, kept_seconds) for name, reach in figures.reach.items()}
 
     def collect(self) -> "Iterable[Metric]":
         from matchcast.telemetry import families
 
         if self._figures is None:
-            yield from families.counters_of(self._counters, {}, self._counts.unread())
+            yield from families.counters_of(self._counters, self._counts.told() or {})
             yield from families.model_families([], self._in_use())
             return
         self._stored.begin()
@@ -63,9 +66,11 @@ class LastingMetrics:
         up = {"database": not isinstance(stored, MatchcastError), "objects": not isinstance(pointed, MatchcastError)}
         if queues is not None:
             up["queues"] = not isinstance(queues, MatchcastError)
-        up |= {name: problem() is None for name, problem in self._figures.problems.items()}
+        up |= {name: said is None for name, said in self._problems().items()}
+        counted = self._counts.told()
+        if counted is not None:
+            yield from families.counters_of(self._counters, counted)
         if not isinstance(stored, MatchcastError):
-            yield from families.counters_of(self._counters, stored.totals, self._counts.unread())
             yield from families.stored_families(stored)
         yield from families.pointed_families(
             pointed if isinstance(pointed, Pointed) else Pointed((), None), self._in_use()
@@ -80,23 +85,20 @@ class LastingMetrics:
     def away(self) -> dict[str, str]:
         """What does not answer, by name, and why, as known by now; asks in the background, but not at once after a start:
         the first requests have the processor for themselves."""
-        if self._figures is None:
+        if time.monotonic() - self._made_at < _SETTLE_SECONDS:
             return {}
-        asked: dict[str, Question[Any]] = {"database": self._stored, "objects": self._pointed}
-        if self._queues is not None:
-            asked["queues"] = self._queues
-        if time.monotonic() - self._made_at >= _SETTLE_SECONDS:
-            for question in asked.values():
-                question.begin()
-        known = {name: question.known() for name, question in asked.items()}
+        for question in self._reach.values():
+            question.begin()
+        known = {name: question.known() for name, question in self._reach.items()}
         told = {name: str(answer) for name, answer in known.items() if isinstance(answer, MatchcastError)}
-        problems = {name: problem() for name, problem in self._figures.problems.items()}
-        return told | {name: said for name, said in problems.items() if said is not None}
+        return told | {name: said for name, said in self._problems().items() if said is not None}
+
+    def _problems(self) -> dict[str, str | None]:
+        """Of what is known to be there or not."""
+        problems = {} if self._figures is None else self._figures.problems
+        told = {name: problem() for name, problem in problems.items()}
+        return {name: said for name, said in told.items() if said != LOOKED_FOR}
 
     def _read_stored(self) -> Stored:
         assert self._figures is not None
-        with self._counts.turn:
-            self._counts.flush_in_turn()
-            stored = self._figures.stored()
-            self._counts.read_in_turn()
-        return stored
+        return self._counts.read(self._figures.stored, lambda stored: stored.totals)

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from matchcast.ports.metrics import Figures, Model
+from matchcast.telemetry.asking import KEPT_SECONDS
 from matchcast.telemetry.counts import LastingCounter, LastingCounts
 from matchcast.telemetry.lasting import LastingMetrics
 from matchcast.telemetry.measured import Counter, Histogram, Measured
@@ -22,9 +23,10 @@ class Telemetry:
 
     Args:
         figures: where what outlives the process comes from; none, and the process shows its own counts.
+        kept_seconds: how long what was read from there counts.
     """
 
-    def __init__(self, figures: Figures | None = None) -> None:
+    def __init__(self, figures: Figures | None = None, kept_seconds: float = KEPT_SECONDS) -> None:
         self.requests: Final = Counter("http_requests_total", "Answers by route template", ("method", "path", "status"))
         self.request_seconds: Final = Histogram(
             "http_request_duration_seconds", "Time to the last byte", ("method", "path"), buckets=_SECONDS
@@ -50,7 +52,7 @@ class Telemetry:
         )
         self._model: Model | None = None
         counters = (self.predictions, self.timeouts)
-        self._lasting = LastingMetrics(figures, self._counts, counters, lambda: self._model)
+        self._lasting = LastingMetrics(figures, self._counts, counters, lambda: self._model, kept_seconds)
 
     @cached_property
     def registry(self) -> "CollectorRegistry":
@@ -87,6 +89,10 @@ class Telemetry:
     def flush(self) -> None:
         """Bring the counts that outlive the process to the database, or leave them for later if it is away."""
         self._counts.flush()
+
+    def count_into(self, other: "Telemetry") -> None:
+        """Let what outlives the process be counted there, for one process that tells of both."""
+        self._counts.join(other._counts)
 
     def close(self) -> None:
         """Flush for the last time, before the process ends."""

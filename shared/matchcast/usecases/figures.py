@@ -50,7 +50,13 @@ def figures_of(
         assert queues is not None
         return queues().read()
 
-    return Figures(stored, pointed, add, None if queues is None else read_queues, problems or {})
+    reach: dict[str, Callable[[], object]] = {
+        "database": lambda: store().reach(),
+        "objects": lambda: objects().etag(_key(_STAGES[0])),
+    }
+    if queues is not None:
+        reach["queues"] = read_queues
+    return Figures(stored, pointed, add, None if queues is None else read_queues, reach, problems or {})
 
 
 def pointed_at(objects: ObjectStore) -> Pointed:
@@ -64,7 +70,7 @@ def pointed_at(objects: ObjectStore) -> Pointed:
 
     models = []
     for stage in _STAGES:
-        key = f"models/{stage}.json"
+        key = _key(stage)
         raw = _content(objects, key)
         if raw is not None:
             pointer = read_pointer(raw)
@@ -74,6 +80,10 @@ def pointed_at(objects: ObjectStore) -> Pointed:
         return Pointed(models, None)
     served = read_snapshot_pointer(raw)
     return Pointed(models, Snapshot(*(_instant(at, SNAPSHOT_KEY) for at in (served.as_of, served.published_at))))
+
+
+def _key(stage: str) -> str:
+    return f"models/{stage}.json"
 
 
 def _content(objects: ObjectStore, key: str) -> bytes | None:

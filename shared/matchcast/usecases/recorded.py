@@ -12,7 +12,7 @@ from typing import Final
 from matchcast.domain.forecast import Cause, Coverage, Forecast, LedgerRow, Probabilities, ledger_hash
 from matchcast.domain.match import Fixture
 
-_PREFIX: Final = "matchcast:forecast:"
+_PREFIX: Final = "forecast:"
 
 
 def key_of(fixture: Fixture, model_version: str, snapshot_hash: str, cause: Cause) -> str:

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from matchcast.domain.match import Outcome
 from matchcast.errors import MatchcastError, Unavailable
+from matchcast.ports.cache import LOOKED_FOR
 from matchcast.ports.metrics import (
     Counted,
     Counts,
@@ -29,8 +31,10 @@ from matchcast.ports.metrics import (
     TriggerQueue,
 )
 from matchcast.telemetry import Telemetry
-from matchcast.telemetry.asking import Question
-from matchcast.telemetry.counts import LastingCounts
+from matchcast.telemetry import lasting as lasting_module
+from matchcast.telemetry.asking import KEPT_SECONDS, Question
+from matchcast.telemetry.counts import LastingCounter, LastingCounts
+from matchcast.telemetry.lasting import LastingMetrics
 
 AT = datetime(2025, 3, 1, 9, tzinfo=UTC)
 SYNC = Counted("prediction_requests_total", (("source", "sync"),))
@@ -48,6 +52,7 @@ class Shared:
     totals: dict[Counted, float] = field(default_factory=dict)
     away: MatchcastError | None = None
     objects_away: MatchcastError | None = None
+    queues_away: MatchcastError | None = None
     asked: int = 0
 
     def add(self, counts: Counts) -> None:
@@ -72,10 +77,20 @@ class Shared:
         return Pointed([Model("v1", "champion", AT), Model("v2", "challenger", AT)], Snapshot(AT, AT))
 
     def queues(self) -> Sequence[TriggerQueue]:
+        if self.queues_away is not None:
+            raise self.queues_away
         return [TriggerQueue("ingest", "odds-due", 3, 1, 4, 2)]
 
-    def telemetry(self, problem: Callable[[], str | None] = lambda: None) -> Telemetry:
-        return Telemetry(Figures(self.stored, self.pointed, self.add, self.queues, {"cache": problem}))
+    def reach(self) -> None:
+        if self.away is not None:
+            raise self.away
+
+    def telemetry(
+        self, problem: Callable[[], str | None] = lambda: None, kept_seconds: float = KEPT_SECONDS
+    ) -> Telemetry:
+        reach = {"database": self.reach}
+        figures = Figures(self.stored, self.pointed, self.add, self.queues, reach, {"cache": problem})
+        return Telemetry(figures, kept_seconds)
 
 
 def shown(telemetry: Telemetry) -> dict[str, float]:
@@ -218,28 +233,144 @@ def test_a_fault_of_ours_is_logged_and_told_as_one(caplog: pytest.LogCaptureFixt
 
 @given(st.lists(st.tuples(st.sampled_from(["sync", "lookup"]), st.booleans(), st.booleans()), max_size=30))
 def test_nothing_is_lost_or_counted_twice_whenever_the_database_goes(steps: list[tuple[str, bool, bool]]) -> None:
-    """What is kept and what is not is all that was counted, at every moment."""
+    """What is told is all that was counted, at every moment after the first reading."""
     shared = Shared()
     counts = LastingCounts(shared.add, flush_seconds=3600)
+    counts.read(lambda: dict(shared.totals), lambda totals: totals)
     expected: dict[Counted, float] = {}
     for source, is_away, reads in steps:
         counted = Counted("prediction_requests_total", (("source", source),))
         counts.count(counted)
         expected[counted] = expected.get(counted, 0) + 1
         shared.away = Unavailable("gone") if is_away else None
-        with counts.turn:
-            totals_then = dict(shared.totals)
-            counts.flush_in_turn()
-            if reads:
-                totals_then = dict(shared.totals)
-                counts.read_in_turn()
-            else:
-                continue
-            more = counts.unread()
-        assert {of: totals_then.get(of, 0) + more.get(of, 0) for of in expected} == expected
+        if reads:
+            counts.read(lambda: dict(shared.totals), lambda totals: totals)
+        else:
+            counts.flush()
+        assert counts.told() == expected
     shared.away = None
     counts.close()
     assert shared.totals == expected
+
+
+@given(st.lists(st.sampled_from(["count", "add", "read", "away"]), max_size=40))
+def test_what_is_told_never_falls_while_counts_are_on_their_way(steps: list[str]) -> None:
+    """Whoever asks in the middle of a flush or of a reading is told no less than before."""
+    shared, told = Shared(totals={SYNC: 7}), [0.0]
+
+    def ask() -> None:
+        told.append((counts.told() or {}).get(SYNC, 0))
+        assert told[-1] >= told[-2]
+
+    def add(counted: Counts) -> None:
+        ask()
+        shared.add(counted)
+        ask()
+
+    def read() -> dict[Counted, float]:
+        ask()
+        return dict(shared.totals)
+
+    counts = LastingCounts(add, flush_seconds=3600)
+    for step in steps:
+        if step == "count":
+            counts.count(SYNC)
+        elif step == "add":
+            shared.add({SYNC: 1})  # by another process
+        elif step == "read":
+            counts.read(read, lambda totals: totals)
+        else:
+            shared.away = Unavailable("gone")
+            counts.flush()
+            shared.away = None
+        ask()
+    counts.close()
+
+
+def test_totals_never_fall_while_the_object_store_is_slow() -> None:
+    """Readings of the database go on while a scrape waits for something else."""
+    shared, asked, may_go_on = Shared(), Event(), Event()
+
+    def slow() -> Pointed:
+        asked.set()
+        may_go_on.wait(30)
+        return Pointed([], None)
+
+    counts = LastingCounts(shared.add, flush_seconds=3600)
+    counter = LastingCounter(SYNC.name, "shown", ("source",), counts)
+    lasting = LastingMetrics(Figures(shared.stored, slow, shared.add), counts, [counter], lambda: None, kept_seconds=0)
+    counter.labels("sync").inc()
+    with ThreadPoolExecutor(1) as pool:
+        scrape = pool.submit(lambda: list(lasting.collect()))
+        assert asked.wait(30)
+        for _ in range(3):
+            counter.labels("sync").inc()
+            counts.read(shared.stored, lambda stored: stored.totals)
+        may_go_on.set()
+        (family,) = (family for family in scrape.result() if family.name == "prediction_requests")
+    assert [sample.value for sample in family.samples] == [4]
+
+
+def test_while_the_database_is_away_the_last_totals_are_told_with_what_came_since() -> None:
+    """Forecasts that are given up because the database is away are seen while it is."""
+    shared = Shared(totals={Counted("prediction_timeouts_total"): 30})
+    telemetry = shared.telemetry(kept_seconds=0)
+    assert shown(telemetry)["prediction_timeouts_total"] == 30
+    shared.away = Unavailable("gone")
+    for _ in range(6):
+        telemetry.timeouts.inc()
+    assert shown(telemetry)["prediction_timeouts_total"] == 36
+    shared.away = None
+    assert shown(telemetry)["prediction_timeouts_total"] == 36
+    telemetry.close()
+
+
+def test_one_process_counts_in_one_place() -> None:
+    shared = Shared()
+    own, function = shared.telemetry(kept_seconds=0), shared.telemetry()
+    function.count_into(own)
+    function.predictions.labels("sync").inc(3)
+    shared.away = Unavailable("gone")
+    own.flush()
+    shared.away = None
+    assert shown(own)['prediction_requests_total{source="sync"}'] == 3
+    function.close()
+    own.close()
+    assert shared.totals == {SYNC: 3}
+
+
+@pytest.mark.parametrize("broken", ["database", "objects", "queues", "cache"])
+def test_what_is_broken_is_told_alone(broken: str) -> None:
+    gone = Unavailable("gone")
+    shared = Shared(
+        away=gone if broken == "database" else None,
+        objects_away=gone if broken == "objects" else None,
+        queues_away=gone if broken == "queues" else None,
+    )
+    samples = shown(shared.telemetry(lambda: "gone" if broken == "cache" else None))
+    told = {name: value for name, value in samples.items() if name.startswith("matchcast_dependency_up")}
+    assert told == {
+        f'matchcast_dependency_up{{dependency="{name}"}}': float(name != broken)
+        for name in ("database", "objects", "queues", "cache")
+    }
+
+
+def test_of_what_is_not_known_yet_nothing_is_told() -> None:
+    telemetry = Shared().telemetry(lambda: LOOKED_FOR)
+    assert 'matchcast_dependency_up{dependency="cache"}' not in shown(telemetry)
+
+
+def test_readiness_asks_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes come every second: nothing is read for them that only a scrape shows."""
+    monkeypatch.setattr(lasting_module, "_SETTLE_SECONDS", 0.0)
+    shared = Shared(away=Unavailable("gone"))
+    telemetry = shared.telemetry(lambda: "Redis is away")
+    deadline = time.monotonic() + 30
+    while "database" not in telemetry.away():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert telemetry.away() == {"database": "gone", "cache": "Redis is away"}
+    assert shared.asked == 0
 
 
 def test_counts_reach_the_database_by_themselves() -> None:

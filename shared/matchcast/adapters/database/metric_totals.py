@@ -18,12 +18,17 @@ COUNTED_AFTER: Final = 2_000
 
 _COUNTED: Final = Counted("ledger_rows_counted")
 _BY_CAUSE: Final = "ledger_rows"
-_OWN: Final = frozenset({_COUNTED.name, _BY_CAUSE})
+_LAST_SCRAPE: Final = Counted("last_scrape_at_seconds")
+_OWN: Final = frozenset({_COUNTED.name, _BY_CAUSE, _LAST_SCRAPE.name})
 
 _TOTALS: Final = "SELECT name, labels, value FROM metric_totals"
 _ADD: Final = (
     "INSERT INTO metric_totals (name, labels, value) VALUES (?, ?, ?)"
     " ON CONFLICT (name, labels) DO UPDATE SET value = metric_totals.value + excluded.value"
+)
+_RAISE: Final = (
+    "INSERT INTO metric_totals (name, labels, value) VALUES (?, ?, ?)"
+    " ON CONFLICT (name, labels) DO UPDATE SET value = excluded.value WHERE excluded.value > metric_totals.value"
 )
 _ADVANCE: Final = "UPDATE metric_totals SET value = ? WHERE name = ? AND labels = ? AND value = ? RETURNING value"
 _LAST_ROW: Final = "SELECT forecast_id, recorded_at FROM forecasts ORDER BY forecast_id DESC LIMIT 1"
@@ -67,8 +72,13 @@ class LightMetricStore:
             with self._database.writing() as statements:
                 _add(statements, counts)
 
+    def reach(self) -> None:
+        with self._database.reading() as statements:
+            statements.rows("SELECT 1")
+
     def read(self, now: datetime, window: timedelta) -> Stored:
         self._count_ledger()
+        self._keep_last_scrape()
         with self._database.reading() as statements:
             kept = _totals(statements)
             return Stored(
@@ -78,7 +88,7 @@ class LightMetricStore:
                 self._settled(statements, now - window, now),
                 {(broker, trigger): letters for broker, trigger, letters in statements.rows(_LETTERS)},
                 {(kind, state): tasks for kind, state, tasks in statements.rows(_TASKS)},
-                _instant(statements.rows(_SCRAPED, ("scrape", TaskState.SUCCESS.value))[0][0]),
+                datetime.fromtimestamp(kept[_LAST_SCRAPE], UTC) if _LAST_SCRAPE in kept else None,
             )
 
     def _count_ledger(self) -> None:
@@ -96,6 +106,15 @@ class LightMetricStore:
             if statements.rows(_ADVANCE, (float(upto), _COUNTED.name, "{}", float(counted))):
                 _add(statements, {_named(*of): rows for of, rows in found.items()})
             # else another process has counted them meanwhile
+
+    def _keep_last_scrape(self) -> None:
+        """Keep when the last scrape succeeded, longer than its task is kept."""
+        with self._database.reading() as statements:
+            at = _instant(statements.rows(_SCRAPED, ("scrape", TaskState.SUCCESS.value))[0][0])
+            if at is None or at.timestamp() <= _totals(statements).get(_LAST_SCRAPE, 0):
+                return
+        with self._database.writing() as statements:
+            statements.run(_RAISE, [(_LAST_SCRAPE.name, "{}", at.timestamp())])
 
     def _forecasts(self, statements: Statements, kept: Counts) -> Forecasts:
         rows, last_at = _last_row(statements)
