@@ -1,5 +1,6 @@
 """A service is taken away while everything is asked for: what answers meanwhile, what is said, and what comes back."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -191,6 +192,17 @@ def test_a_start_where_nothing_answers_is_alive_at_once_and_says_what_is_missing
                 assert httpx.get(f"{server.url}{path}", timeout=60).status_code == 200, path
             ready = until_missing(server)
             assert "snapshot" in {error["field"] for error in ready["errors"]}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        nobody = {
+            "MATCHCAST_DATABASE_URL": f"postgresql://app@{place}/none",
+            "MATCHCAST_CACHE_URL": f"redis://{place}/0",
+            "AWS_ENDPOINT_URL": f"http://{place}",
+        }
+        with stage.cold("predict_sync", **nobody) as server:
+            for path in ("/livez", "/metrics", "/openapi.json", "/docs"):
+                assert httpx.get(f"{server.url}{path}", timeout=60).status_code == 200, path
+            assert_problem(httpx.get(f"{server.url}/readyz", timeout=60), 503, "model")
     for function in ("predict_async", "scrape", "drift", "deadletter", "reload"):
         with stage.cold(function, **nothing) as server:
 
