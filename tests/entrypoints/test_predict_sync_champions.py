@@ -140,11 +140,16 @@ def test_no_request_fails_and_no_answer_is_mixed_while_champions_are_swapped(fur
     assert all(body["probabilities"] == expected[body["model_version"]] for body in bodies)
 
 
-def test_a_broken_promotion_leaves_the_old_champion_serving(furnished: House) -> None:
+def test_a_broken_promotion_leaves_the_old_champion_serving_and_is_told(furnished: House) -> None:
     with served(app(), furnished.key("predict")) as client:
         before = client.post("/predict/", json=PAIRING).json()
         furnished.objects.put(CHAMPION_KEY, b'{"version": "half')
-        time.sleep(1.1)
+        deadline = time.monotonic() + 20
+        while "champion" not in (behind := client.get("/readyz").json()["behind"]):
+            assert time.monotonic() < deadline, "it was not told"
+            time.sleep(0.05)
+        assert "champion.json cannot be read" in behind["champion"]
+        assert 'matchcast_dependency_up{dependency="champion"} 0.0' in client.get("/metrics").text
         after = client.post("/predict/", json=PAIRING)
         assert after.status_code == 200
         assert after.json()["model_version"] == before["model_version"]

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Final
 
@@ -27,40 +28,43 @@ class CachedObjects:
         self._store = store
         self._folder = folder
         self._copies = FolderStore(folder, lasting=False)
-        self._etags: dict[str, str] = {}
-        self._away_until = float("-inf")
+        self._falls_back = True
+        self._away = _Away()
+
+    def anew(self) -> "CachedObjects":
+        """The same, with the same copies, but what it gives is always the store's."""
+        other = copy(self)
+        other._falls_back = False
+        return other
 
     def put(self, key: str, content: bytes) -> str:
         return self._store.put(key, content)
 
     def get(self, key: str, *, largest: int | None = None) -> bytes:
-        copy = self._copy(key)
-        if copy is not None and self._away:
-            return copy
+        kept = self._copy(key)
+        if kept is not None and self._falls_back and self._away.error is not None:
+            return kept
         try:
             content = self._store.get(key, largest=largest)
-        except Unavailable:
-            self._away_until = time.monotonic() + _AWAY_SECONDS
-            if copy is None:
+        except Unavailable as error:
+            self._away.note(error)
+            if kept is None or not self._falls_back:
                 raise
-            return copy
-        if copy != content:
+            return kept
+        if kept != content:
             self._copies.put(key, content)
         return content
 
     def etag(self, key: str) -> str | None:
-        if self._away and self._copy(key) is not None:
-            return self._etags.get(key) or self._copies.etag(key)
+        """Always the store's."""
+        error = self._away.error
+        if error is not None and self._falls_back:
+            raise error.with_traceback(None)
         try:
-            etag = self._store.etag(key)
-        except Unavailable:
-            self._away_until = time.monotonic() + _AWAY_SECONDS
-            if self._copy(key) is None:
-                raise
-            return self._etags.get(key) or self._copies.etag(key)
-        if etag is not None:
-            self._etags[key] = etag
-        return etag
+            return self._store.etag(key)
+        except Unavailable as away:
+            self._away.note(away)
+            raise
 
     def keys(self, prefix: str) -> Sequence[str]:
         return self._store.keys(prefix)
@@ -86,15 +90,26 @@ class CachedObjects:
                 old.unlink(missing_ok=True)
         return path
 
-    @property
-    def _away(self) -> bool:
-        return time.monotonic() < self._away_until
-
     def _copy(self, key: str) -> bytes | None:
         try:
             return self._copies.get(key)
         except (NotFound, Unavailable):
             return None
+
+
+class _Away:
+    """Whether the store was away a moment ago, and what it said."""
+
+    def __init__(self) -> None:
+        self._said: Unavailable | None = None
+        self._until = float("-inf")
+
+    @property
+    def error(self) -> Unavailable | None:
+        return self._said if time.monotonic() < self._until else None
+
+    def note(self, error: Unavailable) -> None:
+        self._said, self._until = error, time.monotonic() + _AWAY_SECONDS
 
 
 def _sha256_of(path: Path) -> str:

@@ -3,13 +3,15 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Lock, Thread
 from typing import Any, Final, Generic, TypeVar
 from weakref import finalize, ref
 
-from matchcast.errors import MatchcastError
+from matchcast.errors import BundleBroken, MatchcastError, SnapshotBroken, Unavailable
 from matchcast.ports import ObjectStore
 
+S = TypeVar("S", bound=ObjectStore)
 T = TypeVar("T")
 
 _LOG: Final = logging.getLogger("matchcast.watched")
@@ -23,27 +25,31 @@ class Watched(Generic[T]):
     keeps the value it got for all of one answer.
 
     Args:
-        objects: the store that holds the pointer.
+        objects: the store that holds the pointer, itself: what was kept of it would be taken for what is new.
         key: of the pointer.
-        load: reads the pointer and what it points to.
+        load: reads the pointer and what it points to, from the store that it is given.
         every: seconds between two looks.
-        retry_after: seconds until a failed swap is tried again.
+        retry_after: seconds until what was found broken is loaded again, if its pointer is still the same.
+        copies: what stands in for the store if that is away before anything is loaded.
         listen: called once something is loaded, with what to call when the pointer may have changed: it is looked at
             at once then.
     """
 
     def __init__(
         self,
-        objects: ObjectStore,
+        objects: S,
         key: str,
-        load: Callable[[], T],
+        load: Callable[[S], T],
         every: float = 1.0,
         retry_after: float = 10.0,
+        copies: S | None = None,
         listen: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
-        self._objects: Final = objects
+        self._objects: Final[ObjectStore] = objects
         self._key: Final = key
-        self._load: Final = load
+        self._load: Final = partial(load, objects)
+        self._copies: Final[ObjectStore | None] = copies
+        self._load_copies: Final = None if copies is None else partial(load, copies)
         self._every: Final = every
         self._retry_after: Final = retry_after
         self._listen: Final = listen
@@ -51,7 +57,10 @@ class Watched(Generic[T]):
         self._wake: Final = Event()
         self._value: T | None = None
         self._etag: str | None = None
-        self._failure: MatchcastError | None = None
+        self._failure: Exception | None = None
+        self._broken: str | None = None
+        """ETag of the pointer to what is broken."""
+        self._retry_at = float("-inf")
         self._logged: tuple[str | None, str] | None = None
         self._next_look = float("-inf")
 
@@ -65,24 +74,26 @@ class Watched(Generic[T]):
         return self._first() if value is None else value
 
     def look(self) -> None:
-        """Look at the pointer now, and swap if it changed."""
+        """Look at the pointer now, and swap if it changed, or if what it points to was broken."""
         with self._lock:
-            self._look()
+            self._look(at_once=True)
 
     def problem(self) -> str | None:
-        """Why this goes on with what was loaded before, if it should not."""
+        """Why this goes on with what was loaded before although there is something new; a store that is away is no reason."""
         failure = self._failure
-        return None if failure is None or self._value is None else f"{self._key}: {failure}"
+        if failure is None or self._value is None or _is_away(failure):
+            return None
+        said = str(failure) if isinstance(failure, MatchcastError) else "cannot be loaded; the log has the details"
+        return f"{self._key}: {said}"
 
     def _first(self) -> T:
         with self._lock:
-            value = self._value
-            if value is None and time.monotonic() >= self._next_look:
-                value = self._look()
-            if value is None:
+            if self._value is None and time.monotonic() >= self._next_look:
+                self._look(at_once=True)
+            if self._value is None:
                 assert self._failure is not None
                 raise self._failure.with_traceback(None)
-            return value
+            return self._value
 
     def _watch(self) -> None:
         Thread(target=_watch, args=(ref(self), self._wake), name=f"watch {self._key}", daemon=True).start()
@@ -90,30 +101,50 @@ class Watched(Generic[T]):
         if self._listen is not None:
             self._listen(self._wake.set)
 
-    def _look(self) -> T | None:
-        wait, etag = self._every, None
+    def _look(self, *, at_once: bool) -> None:
+        etag = None
         try:
-            etag = self._objects.etag(self._key)
-            first = self._value is None
-            if first or (etag is not None and etag != self._etag):
-                self._value = self._load()
-                self._etag = etag
-                if first:
-                    self._watch()
-            self._failure = self._logged = None
-        except MatchcastError as error:
-            if self._value is not None:
-                wait = self._retry_after
-                self._log(etag, error)
-            self._failure = error
+            if self._value is None:
+                self._etag, self._value = self._found()
+                self._watch()
+            else:
+                etag = self._objects.etag(self._key)
+                if etag == self._broken and not at_once and time.monotonic() < self._retry_at:
+                    return
+                if etag is not None and etag != self._etag:
+                    self._value = self._load()
+                    self._etag = etag
+            self._failure = self._broken = self._logged = None
+        except Exception as error:
+            self._note(etag, error)
         finally:
-            self._next_look = time.monotonic() + wait
-        return self._value
+            self._next_look = time.monotonic() + self._every
 
-    def _log(self, etag: str | None, error: MatchcastError) -> None:
-        if self._logged != (etag, str(error)):
+    def _found(self) -> tuple[str | None, T]:
+        """The first value, with the pointer's ETag; none of copies, which may be of another pointer."""
+        if self._copies is None or self._load_copies is None:
+            return self._objects.etag(self._key), self._load()
+        try:
+            return self._copies.etag(self._key), self._load()
+        except Unavailable as error:
+            if not _is_away(error):
+                raise
+            return None, self._load_copies()
+
+    def _note(self, etag: str | None, error: Exception) -> None:
+        self._failure = error
+        if not _is_away(error):
+            self._broken, self._retry_at = etag, time.monotonic() + self._retry_after
+        if not isinstance(error, MatchcastError):
+            _LOG.error("%s cannot be loaded, in a way that nobody thought of", self._key, exc_info=error)
+        elif self._value is not None and self._logged != (etag, str(error)):
             _LOG.warning("%s: going on with what was loaded before: %s", self._key, error)
             self._logged = (etag, str(error))
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether nothing is known of what is in the store."""
+    return isinstance(error, Unavailable) and not isinstance(error, (BundleBroken, SnapshotBroken))
 
 
 def _watch(of: "ref[Watched[Any]]", wake: Event) -> None:
@@ -121,11 +152,9 @@ def _watch(of: "ref[Watched[Any]]", wake: Event) -> None:
     while (watched := of()) is not None:
         pause = watched._next_look - time.monotonic()
         del watched
-        wake.wait(max(pause, 0.0))
+        told = wake.wait(max(pause, 0.0))
         wake.clear()
         if (watched := of()) is not None:
-            try:
-                watched.look()
-            except Exception:
-                _LOG.exception("looking for something new failed in a way that nobody thought of")
+            with watched._lock:
+                watched._look(at_once=told)
         del watched

@@ -1,10 +1,10 @@
 """What functions connect to, as their settings say; everything is imported and opened on first use."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from matchcast.adapters.clock import clock_from
 from matchcast.adapters.git_revision import git_revision
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from matchcast.usecases.champion import Champion
     from matchcast.usecases.models import Challenger
 
+T = TypeVar("T")
+
 
 class Connections:
     """One instance's connections; its methods are what `build` functions are given."""
@@ -45,6 +47,10 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.now: Final[Clock] = clock_from(settings.clock_starts_at)
+        self._problems: Final[dict[str, Callable[[], str | None]]] = {}
+        """What answers go on without, or with what was before, by name."""
+        if settings.cache_url is not None:
+            self._problems["cache"] = self._cache_problem
 
     def code_revision(self) -> str:
         return self._settings.code_revision or git_revision()
@@ -69,16 +75,14 @@ class Connections:
         """The champion."""
         from matchcast.usecases.champion import CHAMPION_KEY, load_champion
 
-        return Watched(
-            self.objects, CHAMPION_KEY, lambda: load_champion(self.objects), listen=self._listener(topics.CHAMPION)
-        )
+        return self._watched("champion", CHAMPION_KEY, load_champion, self._listener(topics.CHAMPION))
 
     def challenger(self) -> "Watched[Challenger]":
         """The challenger, if there is one."""
         from matchcast.usecases.champion import CHALLENGER_KEY
         from matchcast.usecases.models import load_challenger
 
-        return Watched(self.objects, CHALLENGER_KEY, lambda: load_challenger(self.objects))
+        return self._watched("challenger", CHALLENGER_KEY, load_challenger)
 
     def snapshot(self, code_hash: str | None = None) -> Watched[Published]:
         """The published snapshot.
@@ -86,12 +90,22 @@ class Connections:
         Args:
             code_hash: of the feature code that will read state from it; None if none will.
         """
-        return Watched(
-            self.objects,
-            SNAPSHOT_KEY,
-            lambda: load_snapshot(self.objects, lambda key, sha: open_snapshot(self.objects.file(key, sha), code_hash)),
-            listen=self._listener(topics.SNAPSHOT),
-        )
+
+        def load(objects: CachedObjects) -> Published:
+            return load_snapshot(objects, lambda key, sha: open_snapshot(objects.file(key, sha), code_hash))
+
+        return self._watched("snapshot", SNAPSHOT_KEY, load, self._listener(topics.SNAPSHOT))
+
+    def _watched(
+        self,
+        name: str,
+        key: str,
+        load: Callable[[CachedObjects], T],
+        listen: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Watched[T]:
+        watched = Watched(self.objects.anew(), key, load, copies=self.objects, listen=listen)
+        self._problems[name] = watched.problem
+        return watched
 
     def telemetry(self, queues_url: str | None = None) -> Telemetry:
         """Metrics of this instance, with those that outlive it.
@@ -100,7 +114,7 @@ class Connections:
             queues_url: where the queues of Triggers are told; None, and they are not shown.
         """
         queues = None if queues_url is None else self.queues(queues_url)
-        return Telemetry(figures_of(self.metric_store, lambda: self.store, self.now, queues, self._problems()))
+        return Telemetry(figures_of(self.metric_store, lambda: self.store, self.now, queues, self._problems))
 
     def metric_store(self) -> "MetricStore":
         from matchcast.adapters.database.metric_totals import LightMetricStore
@@ -117,9 +131,6 @@ class Connections:
             return RabbitmqQueues(url)
 
         return opened
-
-    def _problems(self) -> Mapping[str, Callable[[], str | None]]:
-        return {} if self._settings.cache_url is None else {"cache": self._cache_problem}
 
     def _cache_problem(self) -> str | None:
         return self.shared.problem()

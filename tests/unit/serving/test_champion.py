@@ -10,10 +10,12 @@ from threading import Event, enumerate
 import pytest
 
 from matchcast.adapters.objects_cache import CachedObjects
+from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.snapshot_file import open_snapshot
 from matchcast.adapters.watched import Watched
 from matchcast.errors import BundleBroken, SnapshotBroken, Unavailable
 from matchcast.model.bundle import SERVED_FILES
+from matchcast.ports import ObjectStore
 from matchcast.usecases.champion import CHAMPION_KEY, Champion, ChampionPointer, load_champion, set_champion
 from matchcast.usecases.publish import SNAPSHOT_KEY, Published, load_snapshot
 from tests.entrypoints import house
@@ -59,6 +61,18 @@ def test_a_half_written_pointer_is_refused(here: House, content: bytes) -> None:
     here.objects.put(SNAPSHOT_KEY, content)
     with pytest.raises(SnapshotBroken, match=r"current\.json cannot be read .* batch_inference"):
         open_published(here)
+
+
+@pytest.mark.parametrize("name", ["registered_at", "promoted_at"])
+@pytest.mark.parametrize("text", ["yesterday", "2025-03-01T00:00:00", "2025-03-01", "0"])
+def test_a_pointer_whose_instants_cannot_be_told_is_refused(here: House, name: str, text: str) -> None:
+    """Whoever loads it may rely on them: the model's age is one of the metrics."""
+    here.promote(1)
+    pointer = json.loads(here.objects.get(CHAMPION_KEY)) | {name: text}
+    here.objects.put(CHAMPION_KEY, json.dumps(pointer).encode())
+    with pytest.raises(BundleBroken, match=rf"champion\.json cannot be read \({name} '{text}' is no instant"):
+        load_champion(here.objects)
+    assert here.promote(2).promoted_at == house.NOW.isoformat()
 
 
 @pytest.mark.parametrize("name", [*SERVED_FILES, "manifest.json"])
@@ -134,7 +148,7 @@ def test_promotions_go_forward_whatever_clocks_say(here: House) -> None:
 
 
 def watched(here: House, every: float = 3600.0, retry_after: float = 3600.0) -> Watched[Champion]:
-    return Watched(here.objects, CHAMPION_KEY, lambda: load_champion(here.objects), every, retry_after)
+    return Watched(here.objects, CHAMPION_KEY, load_champion, every, retry_after)
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -155,7 +169,7 @@ def test_a_new_champion_is_noticed_without_being_asked_for(here: House) -> None:
 
 def test_a_notice_is_followed_at_once(here: House) -> None:
     heard: list[Callable[[], None]] = []
-    champion = Watched(here.objects, CHAMPION_KEY, lambda: load_champion(here.objects), 3600, listen=heard.append)
+    champion = Watched(here.objects, CHAMPION_KEY, load_champion, 3600, listen=heard.append)
     here.promote(1)
     assert heard == []
     champion()
@@ -169,9 +183,9 @@ def test_a_notice_without_news_loads_nothing(here: House) -> None:
     loads = []
     heard: list[Callable[[], None]] = []
 
-    def load() -> Champion:
+    def load(objects: ObjectStore) -> Champion:
         loads.append(1)
-        return load_champion(here.objects)
+        return load_champion(objects)
 
     champion = Watched(here.objects, CHAMPION_KEY, load, listen=heard.append)
     here.promote(1)
@@ -275,32 +289,96 @@ def test_the_pointer_is_not_looked_at_more_often_than_asked(here: House) -> None
     assert champion().pointer == old
 
 
-def test_a_failed_swap_waits_before_the_next_try(here: House) -> None:
-    champion = watched(here, every=0.01)
-    old = here.promote(1)
+def test_what_is_broken_is_not_loaded_again_and_again_but_what_comes_after_it_at_once(here: House) -> None:
+    loads = []
+
+    def load(objects: ObjectStore) -> Champion:
+        loads.append(1)
+        return load_champion(objects)
+
+    champion = Watched(here.objects, CHAMPION_KEY, load, every=0.01, retry_after=3600)
+    here.promote(1)
     champion()
     here.objects.put(CHAMPION_KEY, b"{")
     until(lambda: champion.problem() is not None)
-    here.promote(2)
     time.sleep(0.1)
+    assert len(loads) == 2
+    new = here.promote(2)
+    until(lambda: champion().pointer == new)
+    assert champion.problem() is None
+
+
+class Failing(FolderStore):
+    """A folder whose `get` fails as often as is said."""
+
+    failures = 0
+
+    def get(self, key: str, *, largest: int | None = None) -> bytes:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("the store is away for a moment")
+        return super().get(key, largest=largest)
+
+
+def test_a_store_that_fails_between_the_pointers_etag_and_its_content_does_not_hide_what_is_new(here: House) -> None:
+    """Copies of the champion before are no new champion."""
+    store = Failing(here.folder / "objects")
+    cached = CachedObjects(store, here.cache)
+    champion = Watched(cached.anew(), CHAMPION_KEY, load_champion, 3600, copies=cached)
+    old = here.promote(1)
     assert champion().pointer == old
+    new = here.promote(2)
+    store.failures = 1
+    champion.look()
+    assert champion().pointer == old
+    assert champion.problem() is None
+    champion.look()
+    assert champion().pointer == new
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_an_instance_that_starts_with_copies_goes_on_to_what_is_in_the_store(here: House, failures: int) -> None:
+    """Also where the store told the new pointer's ETag and then could not be read."""
+    old = here.promote(1)
+    load_champion(CachedObjects(here.objects, here.cache))
+    new = here.promote(2)
+    store = Failing(here.folder / "objects")
+    store.failures = failures
+    cached = CachedObjects(store, here.cache)
+    champion = Watched(cached.anew(), CHAMPION_KEY, load_champion, 3600, copies=cached)
+    assert champion().pointer == old
+    store.failures = 0
+    champion.look()
+    assert champion().pointer == new
+
+
+def test_a_first_load_that_fails_as_nobody_thought_of_tells_the_same_until_it_is_tried_again(here: House) -> None:
+    def load(objects: ObjectStore) -> Champion:
+        raise RuntimeError("a fault of ours")
+
+    here.promote(1)
+    champion = Watched(here.objects, CHAMPION_KEY, load, every=3600)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="a fault of ours"):
+            champion()
 
 
 def test_what_nobody_thought_of_does_not_end_the_watch(here: House, caplog: pytest.LogCaptureFixture) -> None:
     broken = False
 
-    def load() -> Champion:
+    def load(objects: ObjectStore) -> Champion:
         if broken:
             raise RuntimeError("a fault of ours")
-        return load_champion(here.objects)
+        return load_champion(objects)
 
-    champion = Watched(here.objects, CHAMPION_KEY, load, every=0.01)
+    champion = Watched(here.objects, CHAMPION_KEY, load, every=0.01, retry_after=0.01)
     old = here.promote(1)
     champion()
     broken = True
     new = here.promote(2)
     until(lambda: "a fault of ours" in caplog.text)
     assert champion().pointer == old
+    assert champion.problem() == "models/champion.json: cannot be loaded; the log has the details"
     broken = False
     until(lambda: champion().pointer == new)
 
@@ -309,13 +387,13 @@ def test_requests_go_on_with_the_old_champion_while_the_new_one_loads(here: Hous
     loading, go_on = Event(), Event()
     loads = 0
 
-    def load() -> Champion:
+    def load(objects: ObjectStore) -> Champion:
         nonlocal loads
         loads += 1
         if loads > 1:
             loading.set()
             assert go_on.wait(10)
-        return load_champion(here.objects)
+        return load_champion(objects)
 
     champion = Watched(here.objects, CHAMPION_KEY, load, 0.01)
     old = here.promote(1)
