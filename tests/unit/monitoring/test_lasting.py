@@ -4,7 +4,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,6 +53,7 @@ class Shared:
     away: MatchcastError | None = None
     objects_away: MatchcastError | None = None
     queues_away: MatchcastError | None = None
+    tasks: Mapping[tuple[str, str], int] = field(default_factory=lambda: {("scrape", "success"): 7})
     asked: int = 0
 
     def add(self, counts: Counts) -> None:
@@ -67,9 +68,7 @@ class Shared:
             raise self.away
         forecasts = Forecasts(5, AT, {("requested", Outcome.HOME): 3, ("new_model", Outcome.AWAY): 2})
         drift = Drifted(AT, 0.3, 0.2, 1 / 3)
-        return Stored(
-            dict(self.totals), forecasts, drift, SCORED, {("ingest", "odds-due"): 2}, {("scrape", "success"): 7}, AT
-        )
+        return Stored(dict(self.totals), forecasts, drift, SCORED, {("ingest", "odds-due"): 2}, self.tasks, AT)
 
     def pointed(self) -> Pointed:
         if self.objects_away is not None:
