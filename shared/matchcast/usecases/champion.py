@@ -192,9 +192,20 @@ def read_pointer(raw: bytes, key: str = CHAMPION_KEY) -> ChampionPointer:
         pointer = ChampionPointer(**msgspec.json.decode(raw))
         if not all(isinstance(value, str) and value for value in asdict(pointer).values()):
             raise ValueError("a field is empty or no text")
+        for name in ("registered_at", "promoted_at"):
+            _check_instant(name, getattr(pointer, name))
     except (ValueError, TypeError) as error:
         raise BundleBroken(f"{key} cannot be read ({error}): run `matchcast {_NAMES[key]} VERSION`") from error
     return pointer
+
+
+def _check_instant(name: str, text: str) -> None:
+    try:
+        known = datetime.fromisoformat(text).utcoffset() is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"{name} {text[:40]!r} is no instant with its offset from UTC")
 
 
 def _after_the_last(promoted_at: str, key: str, objects: ObjectStore) -> str:
