@@ -7,14 +7,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from matchcast.errors import BadInput
-from matchcast.fields import MatchId
+from matchcast.fields import Id, MatchId, Name, Plain
 from matchcast.ports import MatchFilter, StateSnapshot
 from matchcast.usecases.lookup import LONGEST_PAGE, resolve_filter
 from matchcast.web.instants import InstantText, parse_end, parse_instant
 from matchcast.web.replies import StatusName, status_of
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Cursor = Annotated[str, Meta(max_length=200, description="`next` of the page before holds it")]
+Cursor = Annotated[Plain, Meta(max_length=200, description="`next` of the page before holds it")]
 Limit = Annotated[int, Meta(ge=1, le=LONGEST_PAGE)]
 
 
@@ -28,7 +27,7 @@ class AskedForecast(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class AskedTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One task."""
 
-    task_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    task_id: Id
 
 
 class AskedList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from matchcast.domain.assumption import MOST_REST_DAYS, Assumption, Hypothetical
 from matchcast.errors import BadInput
+from matchcast.fields import Plain
 from matchcast.usecases.models import CHAMPION
 from matchcast.usecases.question import Question
 from matchcast.web.instants import InstantText
@@ -14,7 +15,7 @@ from matchcast.web.requests import PAIRING_EXAMPLE, ForecastRequest
 MOST_MATCHES: Final = 200
 RestDays = Annotated[int, Meta(ge=1, le=MOST_REST_DAYS)]
 ModelName = Annotated[
-    str, Meta(min_length=1, max_length=80, description="champion, challenger or a version; by default the champion")
+    Plain, Meta(min_length=1, max_length=80, description="champion, challenger or a version; by default the champion")
 ]
 
 

@@ -5,9 +5,8 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
+from matchcast.fields import Id
 from matchcast.ports.feeds import Window
-
-Id = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class ScrapeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,11 +13,9 @@ from msgspec import Meta, Struct
 
 from matchcast.domain.event import PREFIX, Event, derived_id, source_of
 from matchcast.errors import BadInput
-from matchcast.fields import BadFields, Instant, MatchId, Share, convert, read_fields
+from matchcast.fields import BadFields, Id, Instant, MatchId, Share, convert, read_fields
 
-Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
-"""Without control characters: PostgreSQL's texts hold no NUL."""
-Text = Annotated[str, Meta(min_length=1, max_length=2000)]
+Text = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"^[^\x00]*(?![\s\S])")]
 _Count = Annotated[int, Meta(ge=0)]
 
 LARGEST_DATA: Final = 256 * 1024

@@ -20,6 +20,10 @@ Instant = Annotated[dt.datetime, Meta(tz=True)]
 """An instant with a time zone (RFC 3339)."""
 Share = Annotated[float, Meta(ge=0, le=1)]
 MatchId = Annotated[int, Meta(ge=0, lt=2**53)]
+Plain = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*(?![\s\S])")]
+"""Without control characters: PostgreSQL's texts hold no NUL, and no name or id of ours holds any."""
+Name = Annotated[Plain, Meta(min_length=1, max_length=200)]
+Id = Annotated[Plain, Meta(min_length=1, max_length=128)]
 _SHOWN: Final = 40
 _MOST_FAULTS: Final = 50
 _QUOTED: Final = re.compile(r"`([\w |]+)`")
@@ -166,6 +170,8 @@ def _fault(name: str, message: str, kind: Any) -> Fault:
         return Fault(f"{field}.{said.split('`')[1]}", "is missing; add it")
     if said.startswith("Object contains unknown field"):
         return Fault(f"{field}.{said.split('`')[1]}", "is no field of this; leave it out")
+    if "matching regex" in said:
+        return Fault(field, "holds characters that it may not; leave out control characters")
     if said.startswith("Expected"):
         return Fault(field, f"{_lower(_QUOTED.sub(_in_json, said))}; correct it")
     return Fault(field, f"{_lower(said)}; correct it")

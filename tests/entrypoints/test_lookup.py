@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.lookup.main import app
+from matchcast.adapters.database.api_keys import SqlApiKeys
+from matchcast.adapters.database.engine import Database
 from matchcast.model.bundle import load_bundle
 from tests.entrypoints import house
 from tests.entrypoints.house import House
@@ -61,6 +63,22 @@ def test_a_forecast_can_be_asked_for_by_version(lookup: httpx.Client) -> None:
     version = load_bundle(house.bundle_files(1)).version
     assert lookup.get(path, params={"model": version}).status_code == 200
     assert_problem(lookup.get(path, params={"model": "v0"}), 404, None, version)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/monitoring/task_status/%00", "task_id"), ("/accuracy?model=%00", "model"), ("/matches/?team=a:%00", "team"),
+        ("/matches/?tournament=a%0A", "tournament"), ("/matches/?cursor=%7F", "cursor"),
+    ],
+)  # fmt: skip
+def test_no_control_character_reaches_the_database(standing: House, database_url: str, path: str, field: str) -> None:
+    database = Database(database_url)
+    key = SqlApiKeys(database).create("tests", frozenset({"predict"}), house.NOW).text
+    database.close()
+    with served(app({**standing.environment, "MATCHCAST_DATABASE_URL": database_url}), key) as client:
+        assert_problem(client.get(path), 422, field, "leave out control characters")
+        assert client.get("/monitoring/task_status/none").status_code == 404
 
 
 def test_unknown_matches_are_not_found(lookup: httpx.Client) -> None:

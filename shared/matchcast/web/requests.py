@@ -6,10 +6,9 @@ from msgspec import Meta, Struct
 
 from matchcast.domain.forecast import Pairing
 from matchcast.errors import BadInput
-from matchcast.fields import MatchId
+from matchcast.fields import MatchId, Name
 from matchcast.web.instants import InstantText, Kickoff, parse_kickoff
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Season = Annotated[int, Meta(ge=1870, le=2200)]
 PAIRING_EXAMPLE: Final = {
     "home_team": "Arsenal",
