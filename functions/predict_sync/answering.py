@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from functions.predict_sync.replies import BatchItem, BatchReply
 from functions.predict_sync.requests import MatchRequest, PredictRequest
@@ -15,7 +15,7 @@ from matchcast.model.bundle import Bundle
 from matchcast.ports import Clock, StateSnapshot
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.champion import Champion
-from matchcast.usecases.models import CHAMPION, Models
+from matchcast.usecases.models import CHALLENGER, CHAMPION, Models
 from matchcast.usecases.publish import Published
 from matchcast.usecases.question import Question
 from matchcast.usecases.shown import Shown, ShownForecasts
@@ -32,6 +32,8 @@ from matchcast.web.replies import (
     interval_reply,
     prediction_reply,
 )
+
+_OTHERS: Final = "others"
 
 
 class _With(NamedTuple):
@@ -65,6 +67,8 @@ class Answering:
         self._now = now
         self._telemetry = telemetry
         self._is_open = False
+        self._finding: Final = {name: CapacityLimiter(1) for name in (CHALLENGER, _OTHERS)}
+        """Threads that wait for other models than the champion; a slow store holds up nobody else."""
 
     async def __call__(self, call: Call[None, PredictRequest]) -> PredictionReply | BatchReply:
         """
@@ -74,14 +78,24 @@ class Answering:
         body = call.body
         with self._telemetry.prediction_seconds.time():
             if self._is_open and body.matches is None and body.model == CHAMPION:
-                with_ = self._with(CHAMPION)
+                with_ = self._with()
                 known = self._shown.again(body.question(), **with_._asdict())
                 if known is not None and not (body.explain or body.interval):
                     return self._reply(known, body, with_)
-            return await to_thread.run_sync(self._waiting, body, call.request.scope, abandon_on_cancel=True)
+            other = None if body.model == CHAMPION else await self._other(body.model)
+            return await to_thread.run_sync(self._waiting, body, other, call.request.scope, abandon_on_cancel=True)
 
-    def _waiting(self, body: PredictRequest, scope: Mapping[str, Any]) -> PredictionReply | BatchReply:
-        with_ = self._with(body.model)
+    async def _other(self, name: str) -> Bundle:
+        loaded = self._models.loaded(name)
+        if loaded is not None:
+            return loaded
+        limiter = self._finding.get(name, self._finding[_OTHERS])
+        return await to_thread.run_sync(self._models.find, name, self._now(), limiter=limiter, abandon_on_cancel=True)
+
+    def _waiting(
+        self, body: PredictRequest, other: Bundle | None, scope: Mapping[str, Any]
+    ) -> PredictionReply | BatchReply:
+        with_ = self._with(other)
         self._is_open = True
         if body.matches is not None:
             answers = self._answers(body.matches, body, with_)
@@ -91,11 +105,11 @@ class Answering:
             raise answer
         return self._reply(answer, body, with_)
 
-    def _with(self, name: str) -> _With:
-        """The model of this name and the snapshot, as they are now."""
+    def _with(self, other: Bundle | None = None) -> _With:
+        """The champion, or the other model that was asked for, and the snapshot, as they are now."""
         bundle, pointer = self._champion()
         self._telemetry.show_model(pointer.version, pointer.registered_at)
-        asked = bundle if name == CHAMPION else self._models.find(name)
+        asked = other or bundle
         cause = Cause.REQUESTED if asked.version == bundle.version else Cause.COMPARED
         return _With(asked, self._published().snapshot, cause, self._now())
 

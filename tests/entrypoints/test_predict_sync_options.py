@@ -1,16 +1,22 @@
 """POST /predict/ for several matches, by other models, and under assumptions."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
 
-from functions.predict_sync.main import app
+from functions.predict_sync.main import app, build
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
+from matchcast.adapters.objects_folder import FolderStore
 from matchcast.domain.forecast import Cause
 from matchcast.model.bundle import load_bundle
+from matchcast.settings import PredictSyncSettings, read_settings
 from matchcast.usecases.champion import bundle_prefix, end_challenge, set_challenger
+from matchcast.web.connections import Connections
 from tests.entrypoints import house
 from tests.entrypoints.house import NOW, House, bundle_files
 from tests.entrypoints.served import PAIRING, assert_problem, served
@@ -136,6 +142,30 @@ def test_champion_challenger_and_versions_answer_and_only_the_champion_is_settle
         (VERSIONS[2], Cause.COMPARED),
         (VERSIONS[3], Cause.COMPARED),
     ]
+
+
+def test_versions_looked_for_in_a_slow_store_hold_up_nobody_who_asks_for_the_champion(furnished: House) -> None:
+    """Sixty requests are more than there are threads."""
+    to, go_on = Connections(read_settings(PredictSyncSettings, furnished.environment)), Event()
+
+    class Slow(FolderStore):
+        def get(self, key: str, *, largest: int | None = None) -> bytes:
+            assert go_on.wait(60)
+            return super().get(key, largest=largest)
+
+    web = build(
+        champion=to.champion(), challenger=to.challenger(), objects=lambda: Slow(furnished.folder / "objects"),
+        published=to.snapshot(), ledger=to.ledger_end, cache=lambda: to.shared, terms=to.terms,
+        telemetry=to.telemetry(), now=to.now, code_revision=lambda: "c1",
+    )  # fmt: skip
+    with served(web, furnished.key("predict")) as client, ThreadPoolExecutor(60) as pool:
+        client.get("/predict/model/info")
+        asked = [pool.submit(client.post, "/predict/", json=PAIRING | {"model": f"{n:016x}"}) for n in range(60)]
+        time.sleep(0.5)
+        assert posted(client, **PAIRING)["model_version"] == VERSIONS[1]
+        assert not any(one.done() for one in asked)
+        go_on.set()
+        assert {one.result().status_code for one in asked} == {404}
 
 
 def test_a_model_that_is_not_there_is_not_found(furnished: House) -> None:

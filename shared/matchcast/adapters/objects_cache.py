@@ -13,7 +13,7 @@ from matchcast.ports import ObjectStore
 
 _COPIES_KEPT: Final = 2
 _AWAY_SECONDS: Final = 3.0
-"""So long a store that was away is not asked for what there is a copy of: many requests that wait in vain are one start."""
+"""So long a store that was away is not asked: many requests that wait in vain are one start."""
 
 
 class CachedObjects:
@@ -41,8 +41,10 @@ class CachedObjects:
         return self._store.put(key, content)
 
     def get(self, key: str, *, largest: int | None = None) -> bytes:
-        kept = self._copy(key)
-        if kept is not None and self._falls_back and self._away.error is not None:
+        kept, away = self._copy(key), self._away.error
+        if self._falls_back and away is not None:
+            if kept is None:
+                raise away.with_traceback(None)
             return kept
         try:
             content = self._store.get(key, largest=largest)

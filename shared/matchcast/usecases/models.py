@@ -3,6 +3,7 @@
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final, NamedTuple
 
@@ -16,6 +17,9 @@ CHALLENGER: Final = "challenger"
 _VERSION: Final = re.compile("[0-9a-f]{16}")
 _LOADED: Final = 4
 """Models besides champion and challenger that stay loaded, the last ones asked for."""
+_ABSENT: Final = timedelta(seconds=5)
+"""So long a version that is not in the store is not looked for again."""
+_MOST_ABSENT: Final = 1000
 
 
 class Challenger(NamedTuple):
@@ -53,10 +57,20 @@ class Models:
         self._challenger = challenger
         self._objects = objects
         self._lock = Lock()
+        self._loading = Lock()
         self._loaded: OrderedDict[str, Bundle] = OrderedDict()
+        self._absent: OrderedDict[str, datetime] = OrderedDict()
 
-    def find(self, name: str) -> Bundle:
-        """The model that goes by a name.
+    def loaded(self, version: str) -> Bundle | None:
+        """The model of this version, if it was asked for a moment ago."""
+        with self._lock:
+            bundle = self._loaded.get(version)
+            if bundle is not None:
+                self._loaded.move_to_end(version)
+            return bundle
+
+    def find(self, name: str, now: datetime) -> Bundle:
+        """The model that goes by a name; one version is loaded at a time, and others wait for that.
 
         Args:
             name: champion, challenger, or a version.
@@ -78,20 +92,31 @@ class Models:
             return challenger.bundle
         if not _VERSION.fullmatch(name):
             raise _unknown(name)
+        with self._loading:
+            return self.loaded(name) or self._keep(self._unless_absent(name, now))
+
+    def _keep(self, bundle: Bundle) -> Bundle:
         with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = self._load(name)
-                while len(self._loaded) > _LOADED:
-                    self._loaded.popitem(last=False)
-            self._loaded.move_to_end(name)
-            return self._loaded[name]
+            self._loaded[bundle.version] = bundle
+            while len(self._loaded) > _LOADED:
+                self._loaded.popitem(last=False)
+        return bundle
+
+    def _unless_absent(self, version: str, now: datetime) -> Bundle:
+        noted = self._absent.pop(version, None)
+        if noted is None or abs(now - noted) >= _ABSENT:
+            try:
+                return self._load(version)
+            except NotFound:
+                noted = now
+        self._absent[version] = noted
+        if len(self._absent) > _MOST_ABSENT:
+            self._absent.popitem(last=False)
+        raise _unknown(version)
 
     def _load(self, version: str) -> Bundle:
         objects, prefix = self._objects(), bundle_prefix(version)
-        try:
-            objects.get(prefix + MANIFEST)
-        except NotFound as error:
-            raise _unknown(version) from error
+        objects.get(prefix + MANIFEST)
         bundle = load_bundle(bundle_files(prefix, objects))
         if bundle.version != version:
             raise BundleBroken(

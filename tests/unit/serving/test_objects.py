@@ -89,6 +89,9 @@ def test_a_store_that_is_away_is_waited_for_once_not_for_each_copy(tmp_path: Pat
     store.asked = 0
     assert [cached.get(f"k/{n}") for n in range(5)] == [b"1"] * 5
     assert store.asked == 1
+    with pytest.raises(Unavailable, match="does not exist"):
+        cached.get("never read")
+    assert store.asked == 1
 
 
 def test_a_file_is_fetched_once_and_old_copies_go(tmp_path: Path) -> None:
