@@ -62,12 +62,17 @@ class Place:
         game = Fixture("england:premier-league", "england:arsenal", "england:chelsea", KICKOFF, 2024)
         about = replace(game, match_id=self.match_id() if match_id == -1 else match_id)
         made = Forecast(about, at, probabilities, "v1", "s1", "c1", cause)
-        return self.ledger.append([made], recorded_at or at)[0].forecast_id
+        return self.ledger.append([made], lambda: recorded_at or at)[0].forecast_id
 
     def declare(self, status: MatchStatus) -> None:
         """Say that every match counts as this, whatever its score."""
         with self.database.writing() as connection:
             connection.execute(matches.update().values(status=status.value))
+
+    def change(self, **values: object) -> None:
+        """Change every match as `matchcast ingest` does: no event tells of it."""
+        with self.database.writing() as connection:
+            connection.execute(matches.update().values(values))
 
     def settle(self, *finished: int, id: str = "e1", now: datetime = NOW) -> ForecastsSettled:
         reply = self.settler.settle(ingested(*finished, id=id), now, Timer(30))

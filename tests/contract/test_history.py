@@ -39,6 +39,7 @@ def test_every_revision_is_told_with_its_cause_and_the_last_before_kickoff_is_th
         (BEFORE, KICKOFF, Cause.NEW_MODEL),
     ):
         place.forecast(at, recorded_at=recorded_at, cause=cause)
+    place.forecast(cause=Cause.COMPARED)
     place.forecast(match_id=None)
     found = history(place)
     assert found.match is not None
@@ -47,8 +48,19 @@ def test_every_revision_is_told_with_its_cause_and_the_last_before_kickoff_is_th
         (1, Cause.NEW_RESULTS, True, False),
         (2, Cause.REQUESTED, True, True),
         (3, Cause.NEW_MODEL, False, False),
+        (4, Cause.COMPARED, True, False),
     ]
     assert (found.page.next, found.settlements) == (None, [])
+
+
+def test_the_locked_forecast_is_the_settled_one_whatever_was_compared(place: Place) -> None:
+    place.load(told())
+    counted = place.forecast()
+    place.forecast(cause=Cause.COMPARED)
+    place.settle()
+    found = history(place)
+    assert [one.row.forecast_id for one in found.page.items if one.locked] == [counted]
+    assert [row.settlement.forecast_id for row in found.settlements] == [counted]
 
 
 @pytest.mark.parametrize(("now", "locked"), [(KICKOFF - HOUR / 60, False), (KICKOFF, True)])

@@ -1,6 +1,8 @@
 """Whatever is changed in the ledger, on either database, `matchcast ledger verify` names the row."""
 
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +22,12 @@ from matchcast.adapters.database.records import (
     settlement_values,
 )
 from matchcast.adapters.database.tables import Instant, forecasts, settlements
-from matchcast.domain.forecast import GENESIS_HASH, chained, ledger_hash
+from matchcast.domain.forecast import GENESIS_HASH, Cause, chained, ledger_hash
 from matchcast.domain.match import MatchStatus
 from matchcast.domain.settlement import chained_settlements
 from matchcast.usecases.ledger import Broken, Verified, verify
-from tests.contract.matches import told
-from tests.contract.settling import CLOSING, NOW, Place
+from tests.contract.matches import KICKOFF, told
+from tests.contract.settling import BEFORE, CLOSING, NOW, Place
 from tests.contract.tampering import unguarded, write_settlements
 
 CHAINS = {"forecasts": forecasts, "settlements": settlements}
@@ -34,6 +36,10 @@ KEY = {"forecasts": "forecast_id", "settlements": "settlement_id"}
 
 @pytest.fixture
 def place(database: Database) -> Place:
+    return filled(database)
+
+
+def filled(database: Database) -> Place:
     """Five forecasts and four settlements: a correction, and a result taken back."""
     place = Place(database)
     place.load(told(odds=CLOSING), told("Chelsea", "Arsenal", odds=CLOSING), told("Everton", "Arsenal", odds=CLOSING))
@@ -111,6 +117,47 @@ def test_a_value_taken_away_is_found(place: Place, column: Column[Any]) -> None:
     chain = column.table.name
     change(place, f"UPDATE {chain} SET {column.name} = NULL WHERE {KEY[chain]} = 2")
     assert getattr(verified(place), chain).broken.row_id == 2
+
+
+@pytest.mark.parametrize("value", ["CAST('0.5_0' AS TEXT)", "CAST('0.5' AS BLOB)", "CAST(x'ff' AS TEXT)", "0.5"])
+@pytest.mark.parametrize(
+    "column", [pytest.param(c, id=str(c)) for t in CHAINS.values() for c in t.columns if not c.primary_key]
+)
+def test_a_value_of_another_type_is_found_on_sqlite(
+    migrated_sqlite: Path, tmp_path: Path, column: Column[Any], value: str
+) -> None:
+    """Other databases hold no value that is not of its column's type."""
+    file = shutil.copy(migrated_sqlite, tmp_path / "copy.db")
+    place = filled(Database(f"sqlite:///{file}"))
+    chain = column.table.name
+    if isinstance(column.type, Double) and value == "0.5":
+        value = "0.125"  # 0.5 is what some of these hold
+    change(place, f"UPDATE {chain} SET {column.name} = {value} WHERE {KEY[chain]} = 2")
+    assert getattr(verified(place), chain).broken.row_id == 2
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pytest.param(c, id=str(c)) for t in CHAINS.values() for c in t.columns if isinstance(c.type, Instant)],
+)
+def test_an_instant_moved_to_before_our_era_is_found(place: Place, column: Column[Any]) -> None:
+    name, chain = column.name, column.table.name
+    before = f"(to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00 BC')::timestamptz"
+    changed = f"'-' || {name}" if place.database.file is not None else before
+    change(place, f"UPDATE {chain} SET {name} = {changed} WHERE {KEY[chain]} = 2")
+    broken = getattr(verified(place), chain).broken
+    assert broken is not None
+    assert broken.row_id == 2
+    assert f"{name} cannot be read" in broken.fault
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_row_with_the_lowest_number_there_is_is_found(place: Place, chain: str) -> None:
+    columns = [column.name for column in CHAINS[chain].columns]
+    other = {KEY[chain]: "-9223372036854775807 - 1", "hash": "'f'", "revision": "9"}
+    values = ", ".join(other.get(name, name) for name in columns)
+    change(place, f"INSERT INTO {chain} ({', '.join(columns)}) SELECT {values} FROM {chain} WHERE {KEY[chain]} = 1")
+    assert getattr(verified(place), chain).broken == Broken(-(2**63), "it should be row 1")
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -194,6 +241,47 @@ def test_a_settlement_with_right_hashes_must_still_agree_with_its_forecast_and_i
 
 
 @pytest.mark.parametrize(
+    ("revision", "changes", "fault"),
+    [
+        (1, {"revision": 5}, "revision is 5, but 0 settlements of the match are before it"),
+        (1, {"status": MatchStatus.ABANDONED}, "status is ABANDONED, but there is a result"),
+        (1, {"result": None, "market": None}, "it takes a result back that was never settled"),
+        (2, {"result": None}, "there are scores of the market, but no result"),
+        (2, {"forecast_id": 1}, "forecast 3 counted when it was settled, not forecast 1"),
+        (2, {"forecast_id": 4}, "forecast 4 was not made and recorded before kick-off, or only compared"),
+        (2, {"forecast_id": 5}, "forecast 5 was not made and recorded before kick-off, or only compared"),
+    ],
+)
+def test_a_settlement_with_right_hashes_must_name_the_forecast_that_counted_and_contradict_nothing(
+    database: Database, revision: int, changes: dict[str, Any], fault: str
+) -> None:
+    place = Place(database)
+    place.load(told(odds=CLOSING))
+    for _ in range(3):
+        place.forecast()
+    place.forecast(BEFORE, recorded_at=KICKOFF)
+    place.forecast(BEFORE, cause=Cause.COMPARED)
+    place.settle(place.match_id())
+    place.change(home_goals=3)
+    place.settle(place.match_id(), id="e2")
+    told_of = [row.settlement for row in place.settlements.of(place.match_id())]
+    assert (len(told_of), verified(place).whole) == (2, True)
+    told_of[revision - 1] = told_of[revision - 1]._replace(**changes)
+    write_settlements(database, chained_settlements(told_of, 0, GENESIS_HASH))
+    assert verified(place).settlements.broken == Broken(revision, fault)
+
+
+def test_a_forecast_that_came_to_count_after_a_settlement_does_not_break_it(database: Database) -> None:
+    """Where only the day is known, a result may come before the day is over."""
+    place, midnight = Place(database), KICKOFF.replace(hour=0)
+    place.load(told(kickoff_at=midnight, kickoff_known=False))
+    place.forecast(BEFORE)
+    place.settle(place.match_id(), now=KICKOFF)
+    place.forecast(KICKOFF)
+    assert verified(place).whole
+
+
+@pytest.mark.parametrize(
     ("statement", "fault"),
     [
         ("SET cause = 'whim'", "it cannot be read: 'whim' is not a valid Cause"),
@@ -217,7 +305,7 @@ def test_rows_from_before_kickoff_known_was_recorded_stay_whole(place: Place) ->
     change(place, f"UPDATE forecasts SET kickoff_known = NULL, hash = '{own}' WHERE forecast_id = 1")
     change(place, "DELETE FROM forecasts WHERE forecast_id > 1")
     assert verified(place).forecasts == (1, own, None)
-    SqlLedger(place.database).append([old.forecast], NOW)
+    SqlLedger(place.database).append([old.forecast], lambda: NOW)
     assert verified(place).forecasts.rows == 2
 
 

@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matchcast.adapters.clock import Timer
+from matchcast.adapters.database.chains import SqlChains
 from matchcast.adapters.database.engine import Database
-from matchcast.domain.forecast import Cause
+from matchcast.domain.forecast import GENESIS_HASH, Cause, counts
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadInput, TimedOut
 from matchcast.events import ForecastsSettled
 from matchcast.ports import ResolvedMatch
+from matchcast.usecases.ledger import verify
 from tests.contract.matches import KICKOFF, fixture, ingested, told
 from tests.contract.settling import BEFORE, CLOSING, HOME_LIKELY, NOW, Place
 from tests.contract.tampering import unguarded
@@ -163,6 +165,109 @@ def test_a_result_that_comes_after_all_is_settled_again(place: Place) -> None:
     assert [(s.revision, s.forecast_id, s.result is None) for s in place.all()] == [
         (1, forecast_id, False), (2, forecast_id, True), (3, forecast_id, False),
     ]  # fmt: skip
+
+
+def test_a_correction_that_no_event_told_of_is_settled_with_the_next_event(place: Place) -> None:
+    place.load(told())
+    place.forecast()
+    place.settle(place.match_id())
+    place.change(home_goals=0)
+    reply = place.settle(id="e2")
+    assert (reply.matches, reply.corrected) == ((place.match_id(),), (place.match_id(),))
+    assert [s.result and s.result[:2] for s in place.all()] == [(2, 1), (0, 1)]
+    assert place.settle(id="e3").matches == (), "corrected once"
+
+
+def test_a_match_abandoned_and_finished_after_all_without_an_event_is_settled_again(place: Place) -> None:
+    place.load(told())
+    place.forecast()
+    place.settle(place.match_id())
+    place.declare(MatchStatus.ABANDONED)
+    place.settle(id="e2")
+    place.declare(MatchStatus.FINISHED)
+    assert place.settle(id="e3").corrected == (place.match_id(),)
+    assert [s.result is None for s in place.all()] == [False, True, False]
+
+
+def test_a_kickoff_that_moves_without_an_event_is_settled_with_the_forecast_that_counts_now(place: Place) -> None:
+    place.load(told())
+    early = place.forecast(BEFORE - 3 * DAY)
+    place.forecast(BEFORE)
+    place.settle(place.match_id())
+    place.change(kickoff_at=BEFORE - DAY)
+    assert place.settle(id="e2").matches == (place.match_id(),)
+    assert place.all()[-1][1:3] == (2, early)
+    assert place.all()[-1].kickoff_at == BEFORE - DAY
+
+
+def test_a_settlement_whose_match_began_before_every_forecast_of_it_is_taken_back(place: Place) -> None:
+    place.load(told(odds=CLOSING))
+    place.forecast(BEFORE)
+    place.settle(place.match_id())
+    (first,) = place.all()
+    begun = BEFORE - timedelta(hours=3)
+    place.change(kickoff_at=begun)
+    reply = place.settle(id="e2")
+    assert (reply.corrected, reply.scores) == ((place.match_id(),), ())
+    assert place.all()[1:] == [first._replace(revision=2, kickoff_at=begun, result=None, market=None)]
+    assert place.settle(place.match_id(), id="e3").matches == (), "taken back once"
+    assert verify(SqlChains(place.database)).whole
+
+
+def test_a_finished_match_that_loses_its_score_loses_its_settlement_until_it_has_one_again(place: Place) -> None:
+    place.load(told())
+    place.forecast()
+    place.settle(place.match_id())
+    place.change(home_goals=None, away_goals=None)
+    assert place.settle(id="e2").corrected == (place.match_id(),)
+    assert place.settlements.since(KICKOFF - DAY) == []
+    assert place.settle(id="e3").matches == ()
+    place.change(home_goals=3, away_goals=3)
+    assert place.settle(id="e4").corrected == (place.match_id(),)
+    assert [(s.status, s.result and s.result[:2]) for s in place.all()] == [
+        (MatchStatus.FINISHED, (2, 1)), (MatchStatus.FINISHED, None), (MatchStatus.FINISHED, (3, 3)),
+    ]  # fmt: skip
+    assert verify(SqlChains(place.database)).whole
+
+
+def test_the_heads_of_both_chains_are_in_the_log_of_every_settling(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.load(told())
+    place.forecast()
+    with caplog.at_level("INFO", "matchcast.settle"):
+        place.settle()
+    found = verify(SqlChains(place.database))
+    assert caplog.messages == [f"heads noted: forecasts {found.forecasts.head}, settlements {found.settlements.head}"]
+    assert GENESIS_HASH not in caplog.text
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    day_only=st.booleans(),
+    made=st.lists(
+        st.tuples(
+            st.sampled_from([-601, -600, -1, 0, 1, 839, 840, 841]), st.sampled_from([0, 1, 600]), st.sampled_from(Cause)
+        ),
+        max_size=4,
+    ),
+)
+def test_the_database_chooses_the_forecast_that_the_domain_says_counts(
+    place: Place, day_only: bool, made: list[tuple[int, int, Cause]]
+) -> None:
+    """Minutes around a kick-off at 10:00, or on a day that ends 840 minutes after that."""
+    ten = KICKOFF.replace(hour=10)
+    kickoff = (ten.replace(hour=0), False) if day_only else (ten, True)
+    place.load(told())
+    place.change(kickoff_at=kickoff[0], kickoff_known=kickoff[1])
+    with unguarded(place.database) as connection:
+        connection.execute("DELETE FROM forecasts")
+    for minutes, later, cause in made:
+        at = ten + timedelta(minutes=minutes)
+        place.forecast(at, recorded_at=at + timedelta(minutes=later), cause=cause)
+    match_id = place.match_id()
+    expected = [row.forecast_id for row in place.ledger.history(match_id) if counts(row, *kickoff)][-1:]
+    assert [one.forecast_id for one in place.settlements.locked([match_id])] == expected
 
 
 def test_windows_without_matches_are_left_out(place: Place) -> None:

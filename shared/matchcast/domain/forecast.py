@@ -178,3 +178,9 @@ def in_time(as_of: datetime, recorded_at: datetime, kickoff_at: datetime, kickof
     """Whether a forecast was made and on record before kick-off; where only the day is known, before that day is over."""
     latest = latest_instant(kickoff_at, kickoff_known)
     return as_of <= latest and recorded_at < latest
+
+
+def counts(row: LedgerRow, kickoff_at: datetime, kickoff_known: bool) -> bool:
+    """Whether a forecast may be the one that is settled: in time and not compared; of those of a match the last one is."""
+    forecast = row.forecast
+    return forecast.cause is not Cause.COMPARED and in_time(forecast.as_of, row.recorded_at, kickoff_at, kickoff_known)

@@ -42,8 +42,9 @@ class Settlement(NamedTuple):
         revision: counts from 1; the last one counts.
         forecast_id: the forecast that counts; `tournament`, `model_version` and `probabilities` are copied from it.
         kickoff_at, kickoff_known: of the match, as they were known when it was settled.
-        status: finished, or why the result of the revision before counts no longer.
-        result: None where it counts no longer.
+        status: of the match.
+        result: None where that of the revision before counts no longer: the match is not finished any more, has lost its
+            score, or began before every forecast of it.
         market: None where there are no closing prices, or no result.
     """
 

@@ -15,10 +15,18 @@ class Unreadable(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """A settlement, and the forecast it names as it stands in the ledger; None if there is none."""
+    """A settlement, and what the rest of the ledger says of its match.
+
+    Attributes:
+        earlier: how many settlements of the match come before it in the chain.
+        forecast: the one it names, as it stands in the ledger; None if there is none.
+        later: forecasts of the match that follow that one and can be read.
+    """
 
     row: SettlementRow | Unreadable
+    earlier: int
     forecast: LedgerRow | Unreadable | None
+    later: Sequence[LedgerRow]
 
 
 class Chains(Protocol):

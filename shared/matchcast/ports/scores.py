@@ -38,11 +38,19 @@ class LockedForecast(NamedTuple):
     away_goals: int
 
 
-class Withdrawn(NamedTuple):
-    """A settlement whose match no longer counts as finished, and what the match counts as."""
+class Standing(NamedTuple):
+    """What a match counts as, and when it kicks off, as far as is known now."""
 
-    settlement: Settlement
     status: MatchStatus
+    kickoff_at: datetime
+    kickoff_known: bool
+
+
+class Heads(NamedTuple):
+    """Hashes of the last rows of the two chains; 64 zeros for a chain without rows."""
+
+    forecasts: str
+    settlements: str
 
 
 class Settlements(Protocol):
@@ -52,16 +60,24 @@ class Settlements(Protocol):
         """Wait until no other transaction settles, and keep others waiting until this one ends."""
         ...
 
-    def locked(self, match_ids: Sequence[int], unsettled_after: datetime) -> Sequence[LockedForecast]:
-        """The forecasts that count for these matches, and for all that kicked off later than this and were never
-        settled; by match id.
+    def due(self, since: datetime) -> Sequence[int]:
+        """Matches that their settlements may not agree with.
 
-        Only finished matches with a score and a forecast are in it.
+        These are the finished ones that kicked off later than this, by the match or by its last revision, and are not
+        settled or have another score or kick-off in that revision; and, whenever they kicked off, those that are not
+        finished any more though that revision has a result.
         """
         ...
 
-    def withdrawn(self) -> Sequence[Withdrawn]:
-        """The last revisions that have a result though their match is not finished any more; by match id."""
+    def locked(self, match_ids: Sequence[int]) -> Sequence[LockedForecast]:
+        """The forecasts that count for these matches, by match id.
+
+        Only finished matches with a score and a forecast that counts are in it.
+        """
+        ...
+
+    def standings(self, match_ids: Sequence[int]) -> Mapping[int, Standing]:
+        """Of those of these matches that are stored."""
         ...
 
     def last(self, match_ids: Sequence[int]) -> Mapping[int, Settlement]:
@@ -75,6 +91,8 @@ class Settlements(Protocol):
     def since(self, kickoff_after: datetime) -> Sequence[Settlement]:
         """The last revisions, where they have a result, of matches that kicked off after an instant."""
         ...
+
+    def heads(self) -> Heads: ...
 
 
 class SettledMatches(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from matchcast.domain.forecast import LedgerRow, in_time, latest_instant
+from matchcast.domain.forecast import LedgerRow, counts, in_time, latest_instant
 from matchcast.domain.settlement import SettlementRow
 from matchcast.errors import NotFound
 from matchcast.ports import Ledger, MatchReader, MatchRecord
@@ -17,7 +17,7 @@ class Revision(NamedTuple):
 
     Attributes:
         in_time: made and on record before kick-off, as kick-off is known now; others count for nothing.
-        locked: it is the one that counts, and kick-off has passed.
+        locked: it is the one that counts, the last in time that is not `compared`, and kick-off has passed.
     """
 
     row: LedgerRow
@@ -68,12 +68,15 @@ def match_history(
         kickoff_at, kickoff_known = fixture.kickoff_at, fixture.kickoff_known
     else:
         raise NotFound(f"match_id: there is no match {match_id} and no forecast of one; GET /matches/ lists matches")
-    timely = [in_time(row.forecast.as_of, row.recorded_at, kickoff_at, kickoff_known) for row in rows]
     over = now >= latest_instant(kickoff_at, kickoff_known)
-    counts = max((row.forecast_id for row, early in zip(rows, timely, strict=True) if early), default=None)
+    last = max((row.forecast_id for row in rows if counts(row, kickoff_at, kickoff_known)), default=None)
     revisions = [
-        Revision(row, early, over and row.forecast_id == counts)
-        for row, early in zip(rows, timely, strict=True)
+        Revision(
+            row,
+            in_time(row.forecast.as_of, row.recorded_at, kickoff_at, kickoff_known),
+            over and row.forecast_id == last,
+        )
+        for row in rows
         if after is None or row.forecast_id > after[1]
     ]
     page = page_of(revisions[: limit + 1], limit, lambda one: (one.row.recorded_at, one.row.forecast_id))

@@ -1,25 +1,30 @@
 """Prove the ledger: walk both chains, and find the first row of each that is not as it was written.
 
 Every column is covered: ids count from 1 without gaps, each row holds the hash of the one before, and its own hash follows
-from all its other columns. A settlement must moreover agree with the forecast it names, and its scores with its goals.
+from all its other columns. A settlement must moreover agree with the forecast it names, which must be the last one that
+counted, and its scores with its goals; a match's revisions run from 1.
 What somebody with all rights could still do, cutting off the end or writing a whole chain anew, shows against a head
 that was noted elsewhere.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import timedelta
 from math import isclose
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from matchcast.domain.forecast import GENESIS_HASH, LedgerRow, Probabilities, in_time
-from matchcast.domain.settlement import SettlementRow
+from matchcast.domain.forecast import GENESIS_HASH, LedgerRow, Probabilities, counts
+from matchcast.domain.match import MatchStatus
+from matchcast.domain.settlement import Result, SettlementRow
 from matchcast.model.metrics import brier_each, log_loss_each, rps_each
 from matchcast.ports.chains import Chains, Settled, Unreadable
 
 _SAME: Final = 1e-12
 """Numpy's logarithms may differ in the last bit with the number of rows."""
 _SCORES: Final = ("log_loss", "rps", "brier")
+_UNDER_WAY: Final = timedelta(hours=1)
+"""A forecast recorded so shortly before a settlement may have been committed after it was made."""
 
 
 class Broken(NamedTuple):
@@ -101,20 +106,38 @@ def _fault(row: LedgerRow | SettlementRow | Unreadable, number: int, head: str) 
 
 def _settlements(chains: Chains) -> Iterator[tuple[SettlementRow | Unreadable, str | None]]:
     for portion in chains.settlements():
-        wrong = _wrong_scores([row for row, _ in portion if isinstance(row, SettlementRow)])
+        proven = [row for row, *_ in portion if isinstance(row, SettlementRow) and row.hash == row.expected_hash]
+        wrong = _wrong_scores(proven)
         for settled in portion:
             yield settled.row, _disagreement(settled) or wrong.get(_id(settled.row))
 
 
 def _disagreement(settled: Settled) -> str | None:
-    """Where a settlement and the forecast it names say different things."""
-    row, counted = settled
-    if isinstance(row, Unreadable):
+    """Where a settlement says something else than the rest of the ledger."""
+    if isinstance(settled.row, Unreadable):
         return None
+    return _contradiction(settled.row, settled.earlier) or _wrong_forecast(settled.row, settled)
+
+
+def _contradiction(row: SettlementRow, earlier: int) -> str | None:
     settlement = row.settlement
-    if not isinstance(counted, LedgerRow):
-        return f"forecast_id: {settlement.forecast_id} {'cannot be read' if counted else 'is not in the ledger'}"
-    forecast = counted.forecast
+    if settlement.revision != earlier + 1:
+        return f"revision is {settlement.revision}, but {earlier} settlements of the match are before it"
+    if settlement.result is not None and settlement.status is not MatchStatus.FINISHED:
+        return f"status is {settlement.status.name}, but there is a result"
+    if settlement.result is None and settlement.revision == 1:
+        return "it takes a result back that was never settled"
+    if settlement.result is None and settlement.market is not None:
+        return "there are scores of the market, but no result"
+    return None
+
+
+def _wrong_forecast(row: SettlementRow, settled: Settled) -> str | None:
+    """What is wrong with the forecast that a settlement names; one without result names the one that counted before."""
+    settlement, named = row.settlement, settled.forecast
+    if not isinstance(named, LedgerRow):
+        return f"forecast_id: {settlement.forecast_id} {'cannot be read' if named else 'is not in the ledger'}"
+    forecast = named.forecast
     said = {
         "match_id": (settlement.match_id, forecast.fixture.match_id),
         "tournament": (settlement.tournament, forecast.fixture.tournament),
@@ -124,15 +147,22 @@ def _disagreement(settled: Settled) -> str | None:
     for name, (here, there) in said.items():
         if here != there:
             return f"{name} is not that of forecast {settlement.forecast_id}"
-    if not in_time(forecast.as_of, counted.recorded_at, settlement.kickoff_at, settlement.kickoff_known):
-        return f"forecast {settlement.forecast_id} was not made and recorded before kick-off"
+    if settlement.result is None:
+        return None
+    kickoff = settlement.kickoff_at, settlement.kickoff_known
+    if not counts(named, *kickoff):
+        return f"forecast {settlement.forecast_id} was not made and recorded before kick-off, or only compared"
+    until = settlement.settled_at - _UNDER_WAY
+    later = [row.forecast_id for row in settled.later if counts(row, *kickoff) and row.recorded_at <= until]
+    if later:
+        return f"forecast {max(later)} counted when it was settled, not forecast {settlement.forecast_id}"
     return None
 
 
 def _wrong_scores(rows: Sequence[SettlementRow]) -> dict[int, str]:
     """By id, of which rows the scores do not follow from probabilities and goals."""
     told = [
-        (row.settlement_id, what, probabilities, 1 - np.sign(result.home_goals - result.away_goals), scores)
+        (row.settlement_id, what, probabilities, _outcome(result), scores)
         for row in rows
         if (result := row.settlement.result) is not None
         for what, probabilities, scores in _scored(row)
@@ -160,6 +190,10 @@ def _scored(row: SettlementRow) -> Iterator[tuple[str, Probabilities, Sequence[f
         yield "", settlement.probabilities, settlement.result[2:]
         if settlement.market is not None:
             yield "market_", settlement.market.probabilities, settlement.market[2:]
+
+
+def _outcome(result: Result) -> int:
+    return 1 + (result.away_goals > result.home_goals) - (result.home_goals > result.away_goals)
 
 
 def _sums_to_one(probabilities: Probabilities) -> bool:

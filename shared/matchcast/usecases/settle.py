@@ -1,12 +1,14 @@
 """Settle forecasts against results.
 
-What counts for a match is the last forecast that was made and on record before kick-off, whatever its cause; where only
-the day is known, before that day was over. Rows of pairings that are in no fixture list have no match and are never
-settled. What a settlement is made of is the result, that forecast and the market's closing prices: one of them changing
-makes a new revision, and the old ones stay. A match that was settled and is not finished any more (abandoned, postponed,
-cancelled) gets a revision without a result, which takes it out of every score.
+What counts for a match is the last forecast that was made and on record before kick-off and is not `compared`
+(`domain.forecast.counts`); where only the day is known, before that day was over. Rows of pairings that are in no fixture
+list have no match and are never settled. What a settlement is made of is the result, that forecast, kick-off and the
+market's closing prices: one of them changing makes a new revision, and the old ones stay. A settled match that is not
+finished any more (abandoned, postponed, cancelled), has lost its score, or turns out to have begun before every forecast
+of it gets a revision without a result, which takes it out of every score.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,13 +25,17 @@ from matchcast.events import ForecastsSettled, MatchesIngested, RollingScores, n
 from matchcast.model.market import CLOSING_BOOKS, power_probabilities
 from matchcast.model.metrics import Outcomes, Probs, brier_each, log_loss_each, rps_each
 from matchcast.ports.events import Deadline, Inbox
-from matchcast.ports.scores import LockedForecast, Price, Prices, Settlements, Withdrawn
+from matchcast.ports.scores import LockedForecast, Price, Prices, Settlements, Standing
 
 WINDOWS: Final = (7, 30, 90, 365)
 """Days."""
 LEFT_OVER: Final = timedelta(days=90)
-"""How long ago a match kicked off that is settled though no event tells of it, as one whose result came by a command."""
+"""How long ago a match kicked off that is settled though no event tells of it, as one whose result came by a command.
+
+Matches that are not finished any more are found whenever they kicked off.
+"""
 _SAME_PRICE: Final = 1e-9
+_LOG: Final = logging.getLogger("matchcast.settle")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,9 @@ class Settler:
     inbox: Inbox
 
     def settle(self, event: Event, now: datetime, deadline: Deadline) -> Event | None:
-        """Settle what matches.ingested tells of, and whatever was left unsettled in the last months.
+        """Settle what matches.ingested tells of, and whatever was left unsettled or changed in the last months.
+
+        The heads of both chains go to the log, where they outlive a ledger that is cut off or written anew.
 
         Returns:
             forecasts.settled, also where there was nothing to settle.
@@ -58,12 +66,13 @@ class Settler:
 
         def effect() -> Event:
             self.settlements.wait()
-            locked = self.settlements.locked(told.finished, now - LEFT_OVER)
-            ids = [forecast.match_id for forecast in locked]
-            before = self.settlements.last(ids)
-            prices = self.prices.of(ids, OddsMoment.CLOSING, CLOSING_BOOKS)
+            due = sorted({*told.finished, *self.settlements.due(now - LEFT_OVER)})
+            locked = self.settlements.locked(due)
+            before = self.settlements.last(due)
+            counted = [forecast.match_id for forecast in locked]
+            prices = self.prices.of(counted, OddsMoment.CLOSING, CLOSING_BOOKS)
             again = revised(settled(locked, prices, now), before)
-            void = [voided(withdrawn, now) for withdrawn in self.settlements.withdrawn()]
+            void = self._voided([s for match_id, s in before.items() if s.result and match_id not in {*counted}], now)
             new = sorted((*again, *void), key=lambda settlement: settlement.match_id)
             self.settlements.add(new)
             corrected = [s.match_id for s in again if s.match_id in before and _goals(before[s.match_id]) != _goals(s)]
@@ -76,7 +85,13 @@ class Settler:
             deadline.check()
             return next_event(event, reply, service=self.service, now=now)
 
-        return self.inbox.once(self.service, event, now, effect)
+        reply = self.inbox.once(self.service, event, now, effect)
+        _LOG.info("heads noted: forecasts %s, settlements %s", *self.settlements.heads())
+        return reply
+
+    def _voided(self, withdrawn: Sequence[Settlement], now: datetime) -> list[Settlement]:
+        standings = self.settlements.standings([settlement.match_id for settlement in withdrawn])
+        return [voided(settlement, standings[settlement.match_id], now) for settlement in withdrawn]
 
 
 def settled(locked: Sequence[LockedForecast], prices: Mapping[int, Price], now: datetime) -> list[Settlement]:
@@ -117,10 +132,11 @@ def revised(settlements: Sequence[Settlement], before: Mapping[int, Settlement])
     return found
 
 
-def voided(withdrawn: Withdrawn, now: datetime) -> Settlement:
+def voided(last: Settlement, standing: Standing, now: datetime) -> Settlement:
     """The revision that takes a result back; the forecast keeps its place in it."""
-    last, status = withdrawn
-    return last._replace(revision=last.revision + 1, status=status, result=None, market=None, settled_at=now)
+    return last._replace(
+        revision=last.revision + 1, **standing._asdict(), result=None, market=None, settled_at=now
+    )  # fmt: skip
 
 
 def rolling_scores(settlements: Sequence[Settlement], now: datetime) -> tuple[RollingScores, ...]:

@@ -1,10 +1,11 @@
 """The two chains as they are stored, for proving them: of each value its bare form, read as strictly as it was written."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
-from sqlalchemy import DateTime, Table, text
+from sqlalchemy import Boolean, Column, Connection, Double, Table, Text, text
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.records import forecast_row, instant_from, settlement_row
@@ -16,8 +17,10 @@ from matchcast.ports.chains import Settled, Unreadable
 Row = TypeVar("Row", LedgerRow, SettlementRow)
 
 _ROWS_AT_ONCE: Final = 2_000
-_LOWEST: Final = -(2**63)
-_FLAG: Final = "kickoff_known"
+_EARLIER: Final = (
+    "(SELECT count(*) FROM settlements e WHERE e.match_id = s.match_id AND e.settlement_id < s.settlement_id)"
+)
+_TOLD: Final = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 class SqlChains:
@@ -25,94 +28,134 @@ class SqlChains:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._read_forecast = _Reader.of(forecasts, forecast_row)
-        self._read_settlement = _Reader.of(settlements, settlement_row)
+        self._read_forecast = _Reader.of(forecasts, forecast_row, is_sqlite=database.is_sqlite)
+        self._read_settlement = _Reader.of(settlements, settlement_row, is_sqlite=database.is_sqlite)
         self._forecast = _columns(forecasts, "f", is_sqlite=database.is_sqlite)
         self._settlement = _columns(settlements, "s", is_sqlite=database.is_sqlite)
 
     def forecasts(self) -> Iterator[Sequence[LedgerRow | Unreadable]]:
-        for values in self._portions(f"SELECT {self._forecast} FROM forecasts f", "f.forecast_id"):
-            yield [self._read_forecast.read(row) for row in values]
+        for _, rows in self._portions(f"SELECT {self._forecast} FROM forecasts f", "f.forecast_id"):
+            yield [self._read_forecast.read(row) for row in rows]
 
     def settlements(self) -> Iterator[Sequence[Settled]]:
         joined = (
-            f"SELECT {self._settlement}, {self._forecast}"
+            f"SELECT {self._settlement}, {_EARLIER}, {self._forecast}"
             " FROM settlements s LEFT JOIN forecasts f ON f.forecast_id = s.forecast_id"
         )
         own = len(settlements.columns)
-        for values in self._portions(joined, "s.settlement_id"):
+        for connection, rows in self._portions(joined, "s.settlement_id"):
+            later = self._later(connection, rows[0][0], rows[-1][0])
             yield [
                 Settled(
                     self._read_settlement.read(row[:own]),
-                    None if row[own] is None else self._read_forecast.read(row[own:]),
+                    row[own],
+                    None if row[own + 1] is None else self._read_forecast.read(row[own + 1 :]),
+                    later.get(row[0], ()),
                 )
-                for row in values
+                for row in rows
             ]
 
-    def _portions(self, query: str, key: str) -> Iterator[Sequence[Sequence[Any]]]:
-        statement = text(f"{query} WHERE {key} > :after ORDER BY {key} LIMIT {_ROWS_AT_ONCE}")
-        after = _LOWEST
+    def _later(self, connection: Connection, first: int, last: int) -> Mapping[int, Sequence[LedgerRow]]:
+        """By settlement, the forecasts of its match that follow the one it names; what cannot be read shows in its own chain."""
+        query = text(
+            f"SELECT s.settlement_id, {self._forecast} FROM settlements s"
+            " JOIN forecasts f ON f.match_id = s.match_id AND f.forecast_id > s.forecast_id"
+            " WHERE s.settlement_id BETWEEN :first AND :last"
+        )
+        found: dict[int, list[LedgerRow]] = {}
+        for row in connection.execute(query, {"first": first, "last": last}):
+            forecast = self._read_forecast.read(row[1:])
+            if isinstance(forecast, LedgerRow):
+                found.setdefault(row[0], []).append(forecast)
+        return found
+
+    def _portions(self, query: str, key: str) -> Iterator[tuple[Connection, Sequence[Sequence[Any]]]]:
+        ordered = f"ORDER BY {key} LIMIT {_ROWS_AT_ONCE}"
+        statement = text(f"{query} {ordered}")
+        limits: dict[str, int] = {}
         while True:
-            with self._database.reading() as connection:
-                found = connection.execute(statement, {"after": after}).all()
-            if found:
-                yield found
+            with self._database.reading() as connection, _any_text(connection):
+                found = connection.execute(statement, limits).all()
+                if found:
+                    yield connection, found
             if len(found) < _ROWS_AT_ONCE:
                 return
-            after = found[-1][0]
+            statement, limits = text(f"{query} WHERE {key} > :after {ordered}"), {"after": found[-1][0]}
+
+
+@contextmanager
+def _any_text(connection: Connection) -> Iterator[None]:
+    """Let SQLite give text that is no UTF-8, bad bytes as lone surrogates, which no hash of ours was made of."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+    try:
+        yield
+    finally:
+        driver.text_factory = str
 
 
 def _columns(table: Table, alias: str, *, is_sqlite: bool) -> str:
-    """Every column in order, instants as SQLite holds them."""
+    """Every column in order, instants as SQLite holds them; those before our era keep its name, which nothing of ours writes."""
     return ", ".join(
-        f"to_char({alias}.{column.name} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
-        if isinstance(column.type, Instant | DateTime) and not is_sqlite
+        f"replace(to_char({alias}.{column.name} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US AD'), ' AD', '')"
+        if isinstance(column.type, Instant) and not is_sqlite
         else f"{alias}.{column.name}"
         for column in table.columns
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader(Generic[Row]):
-    """Reads rows of a table, each value in its bare form.
+class _Field:
+    """What a column holds in its bare form."""
 
-    Attributes:
-        names: of the columns.
-        instants: the names of those that hold instants.
-        needs_flag: whether `kickoff_known` must be there.
-    """
-
-    build: Callable[[Mapping[str, Any]], Row]
-    names: Sequence[str]
-    instants: Sequence[str]
-    needs_flag: bool
+    name: str
+    kind: type
+    nullable: bool
+    instant: bool
 
     @classmethod
-    def of(cls, table: Table, build: Callable[[Mapping[str, Any]], Row]) -> Self:
-        instants = [column.name for column in table.columns if isinstance(column.type, Instant)]
-        return cls(build, list(table.columns.keys()), instants, not table.c[_FLAG].nullable)
+    def of(cls, column: Column[Any], *, is_sqlite: bool) -> Self:
+        kind: type = int
+        if isinstance(column.type, Instant | Text):
+            kind = str
+        elif isinstance(column.type, Double):
+            kind = float
+        elif isinstance(column.type, Boolean) and not is_sqlite:
+            kind = bool
+        return cls(column.name, kind, bool(column.nullable), isinstance(column.type, Instant))
+
+    def read(self, value: Any) -> Any:
+        if value is None and self.nullable:
+            return None
+        if type(value) is not self.kind:
+            raise ValueError(f"{value!r} is not {_TOLD[self.kind]}")
+        return instant_from(str(value)) if self.instant else value
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader(Generic[Row]):
+    """Reads rows of a table, each value in its bare form and of its column's type only."""
+
+    build: Callable[[Mapping[str, Any]], Row]
+    fields: Sequence[_Field]
+
+    @classmethod
+    def of(cls, table: Table, build: Callable[[Mapping[str, Any]], Row], *, is_sqlite: bool) -> Self:
+        return cls(build, [_Field.of(column, is_sqlite=is_sqlite) for column in table.columns])
 
     def read(self, row: Sequence[Any]) -> Row | Unreadable:
-        values = dict(zip(self.names, row, strict=True))
-        name = _FLAG
-        try:
-            _check_flag(values[_FLAG], needed=self.needs_flag)
-            for name in self.instants:
-                values[name] = _instant(values[name])
-        except ValueError as error:
-            return Unreadable(row[0], f"{name} cannot be read: {error}")
+        values: dict[str, Any] = {}
+        for field, value in zip(self.fields, row, strict=True):
+            try:
+                values[field.name] = field.read(value)
+            except ValueError as error:
+                return Unreadable(row[0], f"{field.name} cannot be read: {error}")
+        if values["kickoff_known"] not in (None, 0, 1):
+            return Unreadable(row[0], f"kickoff_known cannot be read: {values['kickoff_known']!r} is neither 0 nor 1")
         try:
             return self.build(values)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             return Unreadable(row[0], f"it cannot be read: {error}")
-
-
-def _check_flag(value: Any, *, needed: bool) -> None:
-    if value not in (None, 0, 1) or (needed and value is None):
-        raise ValueError(f"{value!r} is neither true nor false")
-
-
-def _instant(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no instant")
-    return instant_from(value)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from matchcast.adapters.database.light import LightDatabase, Statements
-from matchcast.adapters.database.records import instant_from, instant_text
-from matchcast.domain.match import MatchStatus, Outcome
+from matchcast.adapters.database.records import LAST_REVISION, LIKELIEST, instant_from, instant_text
+from matchcast.domain.match import Outcome
 from matchcast.ports.events import TaskState
 from matchcast.ports.metrics import Counted, Counts, Drifted, Forecasts, Settled, Stored
 
@@ -33,8 +33,7 @@ _RAISE: Final = (
 _ADVANCE: Final = "UPDATE metric_totals SET value = ? WHERE name = ? AND labels = ? AND value = ? RETURNING value"
 _LAST_ROW: Final = "SELECT forecast_id, recorded_at FROM forecasts ORDER BY forecast_id DESC LIMIT 1"
 _LEDGER: Final = (
-    "SELECT cause, CASE WHEN home_prob >= draw_prob AND home_prob >= away_prob THEN 0"
-    " WHEN draw_prob >= away_prob THEN 1 ELSE 2 END AS likeliest, count(*)"
+    f"SELECT cause, {LIKELIEST} AS likeliest, count(*)"
     " FROM forecasts WHERE forecast_id > ? AND forecast_id <= ? GROUP BY 1, 2"
 )
 _DRIFT: Final = (
@@ -42,9 +41,8 @@ _DRIFT: Final = (
     " ORDER BY checked_at DESC, report_id LIMIT 1"
 )
 _SETTLED: Final = (
-    "SELECT count(*), avg(log_loss), avg(rps), avg(brier) FROM settlements s"
-    " WHERE kickoff_at > ? AND kickoff_at <= ? AND status = ? AND NOT EXISTS"
-    " (SELECT 1 FROM settlements l WHERE l.match_id = s.match_id AND l.revision > s.revision AND l.revision > 1)"
+    "SELECT count(*), avg(log_loss), avg(rps), avg(brier) FROM settlements"
+    f" WHERE kickoff_at > ? AND kickoff_at <= ? AND home_goals IS NOT NULL AND {LAST_REVISION}"
 )
 _LETTERS: Final = (
     "SELECT broker, coalesce(\"trigger\", ''), count(*) FROM dead_events WHERE replayed_at IS NULL GROUP BY 1, 2"
@@ -131,7 +129,7 @@ class LightMetricStore:
 
     def _settled(self, statements: Statements, begins: datetime, ends: datetime) -> Settled:
         limits = [instant_text(at) if self._database.is_sqlite else at for at in (begins, ends)]
-        return Settled(*statements.rows(_SETTLED, (*limits, MatchStatus.FINISHED.value))[0])
+        return Settled(*statements.rows(_SETTLED, limits)[0])
 
 
 def _add(statements: Statements, counts: Counts) -> None:

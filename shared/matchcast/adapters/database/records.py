@@ -18,6 +18,18 @@ APPEND_LOCK: Final = 0x6C6564676572
 """PostgreSQL's advisory lock (`pg_advisory_xact_lock`) of whoever appends forecasts; on SQLite BEGIN IMMEDIATE does."""
 
 
+LIKELIEST: Final = (
+    "CASE WHEN home_prob >= draw_prob AND home_prob >= away_prob THEN 0 WHEN draw_prob >= away_prob THEN 1 ELSE 2 END"
+)
+"""In SQL, what `Probabilities.likeliest` says of a row of `forecasts` or `settlements`."""
+
+LAST_REVISION: Final = (
+    "NOT EXISTS (SELECT 1 FROM settlements later WHERE later.match_id = settlements.match_id"
+    " AND later.revision = settlements.revision + 1 AND later.revision > 1)"
+)
+"""In SQL, that a row of `settlements` is the last one of its match; the last condition is that of a partial index."""
+
+
 def instant_text(instant: datetime) -> str:
     """An instant as SQLite holds it: UTC, microseconds always, so that text order is time order."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -7,12 +7,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, DateTime, Row, Select, and_, exists, func, insert, or_, select, text
 
 from matchcast.adapters.database.engine import Database
-from matchcast.adapters.database.records import settlement_row, settlement_values
+from matchcast.adapters.database.records import LAST_REVISION, settlement_row, settlement_values
 from matchcast.adapters.database.tables import forecasts, matches, settlements
 from matchcast.domain.forecast import GENESIS_HASH, Cause, Probabilities
 from matchcast.domain.match import MatchStatus
 from matchcast.domain.settlement import Settlement, SettlementRow, chained_settlements
-from matchcast.ports.scores import LockedForecast, Withdrawn
+from matchcast.ports.scores import Heads, LockedForecast, Standing
 
 _LOCK: Final = 0x736574746C65
 _AT_ONCE: Final = 5_000
@@ -23,6 +23,7 @@ _END_OF_CHAIN: Final = (
 )
 _NOT_FINISHED: Final = text(f"matches.status <> {MatchStatus.FINISHED.value}")
 """As the partial index says it: a parameter in it would hide the index."""
+_LAST: Final = text(LAST_REVISION)
 
 
 class SqlSettlements:
@@ -36,36 +37,52 @@ class SqlSettlements:
             if not self._database.is_sqlite:  # there, whoever writes has the database to himself
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
-    def locked(self, match_ids: Sequence[int], unsettled_after: datetime) -> Sequence[LockedForecast]:
+    def due(self, since: datetime) -> Sequence[int]:
+        finished = matches.c.status == MatchStatus.FINISHED.value
         unsettled = select(matches.c.id).where(
-            matches.c.kickoff_at > unsettled_after,
-            matches.c.status == MatchStatus.FINISHED.value,
-            ~exists().where(settlements.c.match_id == matches.c.id),
+            matches.c.kickoff_at > since, finished, ~exists().where(settlements.c.match_id == matches.c.id)
         )
+        last = select(matches.c.id).join(settlements, settlements.c.match_id == matches.c.id).where(_LAST)
+        otherwise = last.where(
+            finished,
+            or_(
+                *(
+                    matches.c[name].is_distinct_from(settlements.c[name])
+                    for name in ("home_goals", "away_goals", "kickoff_at", "kickoff_known")
+                )
+            ),
+        )
+        queries = (
+            unsettled,
+            otherwise.where(matches.c.kickoff_at > since),
+            otherwise.where(settlements.c.kickoff_at > since),
+            last.where(_NOT_FINISHED, settlements.c.home_goals.is_not(None)),
+        )
+        with self._database.reading() as connection:
+            # matches first: few of them are due, and the ledger is long
+            return sorted({match_id for query in queries for match_id in connection.execute(query).scalars()})
+
+    def locked(self, match_ids: Sequence[int]) -> Sequence[LockedForecast]:
         found: list[LockedForecast] = []
         with self._database.reading() as connection:
-            # matches first: few of them are unsettled, and the ledger is long
-            wanted = sorted({*match_ids, *connection.execute(unsettled).scalars()})
-            for some in _portions(wanted):
+            for some in _portions(match_ids):
                 found += map(_locked, connection.execute(self._locked(forecasts.c.match_id.in_(some))))
         return sorted(found, key=lambda forecast: forecast.match_id)
 
-    def withdrawn(self) -> Sequence[Withdrawn]:
-        query = (
-            _last()
-            .add_columns(matches.c.status.label("counts_as"))
-            .join(matches, matches.c.id == settlements.c.match_id)
-            .where(_NOT_FINISHED, settlements.c.home_goals.is_not(None))
-            .order_by(settlements.c.match_id)
-        )
+    def standings(self, match_ids: Sequence[int]) -> Mapping[int, Standing]:
+        of = select(matches.c.id, matches.c.status, matches.c.kickoff_at, matches.c.kickoff_known)
+        found = {}
         with self._database.reading() as connection:
-            return [Withdrawn(_settlement(row), MatchStatus(row.counts_as)) for row in connection.execute(query)]
+            for some in _portions(match_ids):
+                for row in connection.execute(of.where(matches.c.id.in_(some))):
+                    found[row.id] = Standing(MatchStatus(row.status), row.kickoff_at, row.kickoff_known)
+        return found
 
     def last(self, match_ids: Sequence[int]) -> Mapping[int, Settlement]:
         found = {}
         with self._database.reading() as connection:
             for some in _portions(match_ids):
-                for row in connection.execute(_last().where(settlements.c.match_id.in_(some))):
+                for row in connection.execute(select(settlements).where(_LAST, settlements.c.match_id.in_(some))):
                     found[row.match_id] = _settlement(row)
         return found
 
@@ -83,10 +100,20 @@ class SqlSettlements:
             connection.execute(_ADD, [settlement_values(row) for row in chained_settlements(settled, *end)])
 
     def since(self, kickoff_after: datetime) -> Sequence[Settlement]:
-        query = _last().where(settlements.c.kickoff_at > kickoff_after, settlements.c.home_goals.is_not(None))
+        query = select(settlements).where(
+            _LAST, settlements.c.kickoff_at > kickoff_after, settlements.c.home_goals.is_not(None)
+        )
         order = (settlements.c.kickoff_at, settlements.c.match_id)
         with self._database.reading() as connection:
             return [_settlement(row) for row in connection.execute(query.order_by(*order))]
+
+    def heads(self) -> Heads:
+        ends = (
+            select(chain.c.hash).order_by(key.desc()).limit(1)
+            for chain, key in ((forecasts, forecasts.c.forecast_id), (settlements, settlements.c.settlement_id))
+        )
+        with self._database.reading() as connection:
+            return Heads(*(connection.execute(end).scalar_one_or_none() or GENESIS_HASH for end in ends))
 
     def _locked(self, which: ColumnElement[bool]) -> Select[Any]:
         last = (
@@ -122,7 +149,7 @@ class SqlSettlements:
         )
 
     def _before_kickoff(self) -> ColumnElement[bool]:
-        """Made and on record before it; where only the day is known, before that day is over."""
+        """As `domain.forecast.in_time`."""
         of = forecasts.c
         day_over: ColumnElement[Any]
         if self._database.is_sqlite:
@@ -152,13 +179,6 @@ def _locked(row: Row[Any]) -> LockedForecast:
 def _portions(match_ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(match_ids), _AT_ONCE):
         yield match_ids[start : start + _AT_ONCE]
-
-
-def _last() -> Select[Any]:
-    """Last revisions."""
-    later = settlements.alias("later")
-    is_later = and_(later.c.match_id == settlements.c.match_id, later.c.revision == settlements.c.revision + 1)
-    return select(settlements).where(~exists().where(is_later, later.c.revision > 1))
 
 
 def _settlement(row: Row[Any]) -> Settlement:
