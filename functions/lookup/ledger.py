@@ -6,15 +6,15 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from functions.lookup.asked import Cursor, Limit, Name, read_instants
-from matchcast.fields import MatchId
+from functions.lookup.asked import Cursor, Limit, read_instants
+from matchcast.fields import MatchId, Name
 from matchcast.ports import Clock, Ledger, MatchFilter, MatchReader, StateSnapshot
 from matchcast.ports.accuracy import Group, SettledFilter, SettledScores
 from matchcast.ports.cache import Cache
 from matchcast.ports.scores import SettledMatches
 from matchcast.usecases.history import match_history
 from matchcast.usecases.lookup import resolve_filter
-from matchcast.web.answers import Answer, etag_of, unless_known
+from matchcast.web.answers import Answer, etag_of, is_known, marked
 from matchcast.web.app import WebApp
 from matchcast.web.instants import InstantText
 from matchcast.web.operations import Call
@@ -25,7 +25,10 @@ FORECASTS_ANSWER: Final = (
     "GET /predict/ and GET /predict/{match_id} show the current forecasts; POST /predict/ makes others"
 )
 MATCHES_ANSWER: Final = "GET /matches/ and GET /accuracy tell of matches and of how forecasts did"
-_KEPT_SECONDS = 86_400.0
+_SHAPE: Final = "2"
+"""Of `AccuracyReply` and what its figures mean: another one is another answer, though nothing was settled."""
+_KEPT_AS: Final = "accuracy:"
+_KEPT_SECONDS: Final = 600.0
 
 
 class AskedHistory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,23 +83,27 @@ def add_ledger(
         return history_reply(history, next_path(call, history.page.next))
 
     @web.get(
-        "/accuracy", tag="accuracy", asked=AskedAccuracy, gives=AccuracyReply, meanwhile=FORECASTS_ANSWER
+        "/accuracy", tag="accuracy", asked=AskedAccuracy, gives=AccuracyReply, scopes=("predict",),
+        meanwhile=FORECASTS_ANSWER,
     )  # fmt: skip
     def accuracy_of(call: Call[AskedAccuracy, None]) -> Answer:
         """How well settled forecasts foretold, beside the base rate and the market."""
         chosen, by, settled_scores = call.asked.chosen(snapshot), call.asked.by, scores()
-        head = settled_scores.head()
-        etag = etag_of(head, repr(chosen), str(by))
 
-        def shown() -> bytes:
-            key = f"accuracy:{etag}"
-            kept = cache().get(key)
-            if kept is not None:
-                return kept
-            from matchcast.usecases.accuracy import accuracy
+        def etag_at(head: str) -> str:
+            return etag_of(_SHAPE, head, repr(chosen), str(by))
 
-            made = msgspec.json.encode(accuracy_reply(accuracy(chosen, by, settled_scores), by, head))
-            cache().put(key, made, _KEPT_SECONDS)
-            return made
+        etag = etag_at(settled_scores.head())
+        if is_known(call.request, etag):
+            return Answer(None, 304, marked(etag))
+        kept = cache().get(_KEPT_AS + etag)
+        if kept is not None:
+            return Answer(kept, headers=marked(etag))
 
-        return unless_known(call.request, etag, shown)
+        from matchcast.usecases.accuracy import accuracy
+
+        report = accuracy(chosen, by, settled_scores)
+        etag = etag_at(report.head)  # something may have been settled since
+        made = msgspec.json.encode(accuracy_reply(report, by))
+        cache().put(_KEPT_AS + etag, made, _KEPT_SECONDS)
+        return Answer(made, headers=marked(etag))

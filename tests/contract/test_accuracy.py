@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matchcast.adapters.database.accuracy import SqlSettledScores
 from matchcast.adapters.database.engine import Database
@@ -15,14 +17,13 @@ from matchcast.domain.settlement import MarketScores, Result, Settlement, chaine
 from matchcast.model.metrics import (
     Outcomes,
     Probs,
-    base_rates,
     brier_each,
     log_loss_each,
     paired_difference,
     rps_each,
     score,
 )
-from matchcast.ports.accuracy import Group, SettledFilter
+from matchcast.ports.accuracy import Group, ScoreSums, SettledFilter, SettledSums, Sums
 from matchcast.usecases.accuracy import Accuracy, accuracy
 from tests.contract.tampering import write_settlements
 
@@ -71,7 +72,7 @@ def assert_as_numpy_says(found: Accuracy | None, settled: list[Settlement]) -> N
     assert found.matches == len(settled)
     assert found.scores == pytest.approx((expected.log_loss, expected.rps, expected.brier), rel=1e-12)
     assert (found.accuracy, found.ece) == pytest.approx((expected.accuracy, expected.ece), rel=1e-12)
-    rates = base_rates(outcomes)
+    rates = np.bincount(outcomes, minlength=3) / len(outcomes)
     assert found.base_rate.probabilities == pytest.approx(rates.tolist())
     constant = score(np.tile(rates, (len(outcomes), 1)), outcomes)
     assert found.base_rate.scores == pytest.approx((constant.log_loss, constant.rps, constant.brier), rel=1e-12)
@@ -137,11 +138,19 @@ def test_what_is_chosen_is_judged_and_nothing_else(database: Database) -> None:
 def test_reliability_counts_every_forecast_of_every_outcome_in_its_tenth(database: Database) -> None:
     settled = invented(200)
     store(database, settled)
-    found = accuracy(EVERYTHING, Group.MODEL, SqlSettledScores(database)).reliability
+    report = accuracy(EVERYTHING, Group.MODEL, SqlSettledScores(database))
+    assert report.total is not None
+    assert_reliable(report.total, settled)
+    assert len(report.groups) == 2
+    for group in report.groups:
+        assert_reliable(group, [one for one in settled if one.model_version == group.group])
+
+
+def assert_reliable(found: Accuracy, settled: list[Settlement]) -> None:
     probs, outcomes = columns(settled)
     for outcome in Outcome:
-        bins = [one for one in found if one.outcome is outcome]
-        assert sum(one.matches for one in bins) == 200
+        bins = [one for one in found.reliability if one.outcome is outcome]
+        assert sum(one.matches for one in bins) == len(settled)
         for one in bins:
             last = one.upper == 1.0
             inside = (probs[:, outcome] >= one.lower) & ((probs[:, outcome] < one.upper) | last)
@@ -162,7 +171,7 @@ def test_corrected_results_count_once_and_results_taken_back_not_at_all(database
 
 
 def test_nothing_settled_has_no_accuracy(database: Database) -> None:
-    assert accuracy(EVERYTHING, Group.MONTH, SqlSettledScores(database)) == (None, (), ())
+    assert accuracy(EVERYTHING, Group.MONTH, SqlSettledScores(database)) == (GENESIS_HASH, None, ())
     store(database, invented(40))
     assert accuracy(SettledFilter("italy:serie-a"), None, SqlSettledScores(database)).total is None
 
@@ -180,10 +189,41 @@ def test_a_single_match_without_prices_stands_alone(database: Database) -> None:
     assert (total.market.matches, total.market.differences) == (1, None)
 
 
+@given(
+    counts=st.tuples(*[st.integers(0, 30)] * 3).filter(any),
+    constant=st.tuples(*[st.floats(0.001, 1)] * 3).map(lambda weights: [w / sum(weights) for w in weights]),
+)
+def test_no_constant_forecast_beats_the_base_rate_by_any_score(
+    counts: tuple[int, int, int], constant: list[float]
+) -> None:
+    none = ScoreSums(0, 0, 0, 0)
+    sums = Sums(None, sum(counts), *counts, 0, 0, none, none, none)
+    total = accuracy(EVERYTHING, None, Told(SettledSums(GENESIS_HASH, [sums], []))).total
+    assert total is not None
+    outcomes = np.repeat(np.arange(3), counts)
+    told = np.tile(constant, (len(outcomes), 1))
+    for ours, each in zip(total.base_rate.scores, (log_loss_each, rps_each, brier_each), strict=True):
+        assert ours <= each(told, outcomes).mean() + 1e-12
+
+
+class Told:
+    """The `SettledScores` port with sums that were told to it."""
+
+    def __init__(self, sums: SettledSums) -> None:
+        self._sums = sums
+
+    def head(self) -> str:
+        return self._sums.head
+
+    def sums(self, chosen: SettledFilter, by: Group | None) -> SettledSums:
+        return self._sums
+
+
 def test_the_head_changes_with_every_settlement(database: Database) -> None:
     scores, heads = SqlSettledScores(database), []
     for matches in (0, 1, 2):
         store(database, invented(matches))
         heads.append(scores.head())
+        assert scores.sums(EVERYTHING, None).head == heads[-1]
     assert heads[0] == GENESIS_HASH
     assert len(set(heads)) == 3

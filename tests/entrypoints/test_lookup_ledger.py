@@ -36,7 +36,7 @@ def settled(furnished: House) -> House:
         for hours, home in ((5, 0.5), (2, 0.25 + number / 60)):
             at, chances = game.kickoff_at - hours * HOUR, Probabilities(home, 0.25, 0.75 - home)
             made = Forecast(fixture, at, chances, f"v{number % 2}", "s1", "c1", Cause.NEW_RESULTS)
-            ledger.append([made], at)
+            ledger.append([made], lambda at=at: at)
     settler = Settler("drift", SqlSettlements(database), SqlPrices(database), SqlInbox(database))
     settler.settle(ingested(*(game.id for game in GAMES)), house.NOW, Timer(60))
     database.close()
@@ -79,8 +79,9 @@ def test_history_needs_a_key_a_known_match_and_a_cursor_of_ours(lookup: httpx.Cl
     assert_problem(lookup.get(f"/predict/{GAME.id}/history?cursor=junk"), 422, "cursor")
 
 
-def test_accuracy_is_open_to_all_and_stands_beside_the_base_rate(lookup: httpx.Client) -> None:
-    answer = httpx.get(f"{lookup.base_url}/accuracy", params={"by": "model"})
+def test_accuracy_needs_a_key_and_stands_beside_the_base_rate(lookup: httpx.Client) -> None:
+    assert_problem(httpx.get(f"{lookup.base_url}/accuracy"), 401)
+    answer = lookup.get("/accuracy", params={"by": "model"})
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["total"]["matches"] == 30
@@ -89,7 +90,8 @@ def test_accuracy_is_open_to_all_and_stands_beside_the_base_rate(lookup: httpx.C
     assert body["total"]["scores"]["log_loss"] == pytest.approx(mean)
     assert 0.9 < body["total"]["base_rate"]["scores"]["log_loss"] < 1.1
     assert body["total"]["market"] is None
-    assert sum(one["matches"] for one in body["reliability"] if one["outcome"] == "draw") == 30
+    for figures, matches in ((body["total"], 30), *((group, 15) for group in body["groups"])):
+        assert sum(one["matches"] for one in figures["reliability"] if one["outcome"] == "draw") == matches
 
 
 def test_accuracy_is_of_what_was_chosen(lookup: httpx.Client) -> None:
@@ -117,3 +119,5 @@ def test_accuracy_is_new_when_something_is_settled_and_else_the_same(lookup: htt
     database.close()
     now = lookup.get("/accuracy", headers={"If-None-Match": first.headers["etag"]})
     assert (now.status_code, now.json()["total"]["matches"]) == (200, 29)
+    assert now.json()["head"] != first.json()["head"]
+    assert now.headers["etag"] != first.headers["etag"]

@@ -86,8 +86,13 @@ class BinSums(NamedTuple):
 
 
 class SettledSums(NamedTuple):
-    """Sums as of one moment, by group in order."""
+    """Sums as of one moment, by group in order.
 
+    Attributes:
+        head: hash of the last settlement of that moment; 64 zeros for none.
+    """
+
+    head: str
     sums: Sequence[Sums]
     bins: Sequence[BinSums]
 
@@ -96,7 +101,7 @@ class SettledScores(Protocol):
     """The settled forecasts, added up; of each match its last revision, where that has a result."""
 
     def head(self) -> str:
-        """Changes whenever something is settled."""
+        """Hash of the last settlement, which changes whenever something is settled; 64 zeros for none."""
         ...
 
     def sums(self, chosen: SettledFilter, by: Group | None) -> SettledSums: ...

@@ -11,7 +11,6 @@ from matchcast.domain.match import Outcome
 from matchcast.model.metrics import (
     ECE_BINS,
     PairedDifference,
-    base_rates,
     brier_each,
     log_loss_each,
     rps_each,
@@ -31,10 +30,10 @@ class MeanScores(NamedTuple):
 
 
 class BaseRate(NamedTuple):
-    """The best that one forecast for all of these matches could have done.
+    """The best that one forecast for all of these matches could have done, by each of the three scores.
 
-    Its probabilities are how often each outcome happened in these very matches, with one of each added. Nobody knew that
-    before: a forecaster who beats it beats every constant.
+    Its probabilities are how often each outcome happened in these very matches. Nobody knew that before: a forecaster who
+    beats it beats every constant.
     """
 
     probabilities: Probabilities
@@ -77,6 +76,7 @@ class Accuracy(NamedTuple):
         accuracy: share of matches whose likeliest outcome happened.
         ece: classwise expected calibration error, 15 bins.
         market: None where no match has closing prices.
+        reliability: for each outcome ten bins of equal width; empty bins are left out.
     """
 
     group: str | None
@@ -86,19 +86,20 @@ class Accuracy(NamedTuple):
     ece: float
     base_rate: BaseRate
     market: BesideMarket | None
+    reliability: tuple[ReliabilityBin, ...]
 
 
 class AccuracyReport(NamedTuple):
     """How well the chosen forecasts foretold.
 
     Attributes:
-        total: None where none of them is settled.
-        reliability: of all of them, for each outcome ten bins of equal width; empty bins are left out.
+        head: hash of the last settlement there was.
+        total: None where none of the chosen is settled.
         groups: the same matches told apart, if that was asked for, in order of the groups' names.
     """
 
+    head: str
     total: Accuracy | None
-    reliability: tuple[ReliabilityBin, ...]
     groups: tuple[Accuracy, ...]
 
 
@@ -113,15 +114,15 @@ def accuracy(chosen: SettledFilter, by: Group | None, settled: SettledScores) ->
     Raises:
         Unavailable: the database is away.
     """
-    sums, bins = settled.sums(chosen, by)
+    head, sums, bins = settled.sums(chosen, by)
     if not sums:
-        return AccuracyReport(None, (), ())
+        return AccuracyReport(head, None, ())
     total = _accuracy(_total(sums), bins)
     groups = () if by is None else tuple(_accuracy(s, [b for b in bins if b.group == s.group]) for s in sums)
-    return AccuracyReport(total, tuple(_reliability(bins)), groups)
+    return AccuracyReport(head, total, groups)
 
 
-def _accuracy(sums: Sums, bins: Iterable[BinSums]) -> Accuracy:
+def _accuracy(sums: Sums, bins: Sequence[BinSums]) -> Accuracy:
     return Accuracy(
         sums.group,
         sums.matches,
@@ -130,6 +131,7 @@ def _accuracy(sums: Sums, bins: Iterable[BinSums]) -> Accuracy:
         _ece(bins, sums.matches),
         _base_rate(sums),
         _beside_market(sums),
+        tuple(_reliability(bins)),
     )
 
 
@@ -154,7 +156,8 @@ def _reliability(bins: Iterable[BinSums]) -> Iterable[ReliabilityBin]:
 
 def _base_rate(sums: Sums) -> BaseRate:
     counts = np.array([sums.home, sums.draw, sums.away])
-    rates = base_rates(np.repeat(_OUTCOMES, counts))
+    rates = counts / sums.matches
+    # what never happened costs nothing, whatever its logarithm
     of_each = (each(np.tile(rates, (3, 1)), _OUTCOMES) for each in (log_loss_each, rps_each, brier_each))
     return BaseRate(
         Probabilities(*rates.tolist()), MeanScores(*(float(scores @ counts) / sums.matches for scores in of_each))

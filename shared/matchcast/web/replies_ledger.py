@@ -123,27 +123,6 @@ class BaseRateReply(Reply, frozen=True, kw_only=True):
     scores: ScoresReply
 
 
-class AccuracyFigures(Reply, frozen=True, kw_only=True):
-    """How well some settled forecasts foretold.
-
-    `accuracy` is the share of matches whose likeliest outcome happened, `ece` the classwise expected calibration error in
-    15 bins. `market` is null where no match has closing prices.
-    """
-
-    matches: Count
-    scores: ScoresReply
-    accuracy: Share
-    ece: Share
-    base_rate: BaseRateReply
-    market: BesideMarketReply | None
-
-
-class GroupReply(AccuracyFigures, frozen=True, kw_only=True):
-    """The same for the matches of one league, model version or month."""
-
-    group: str
-
-
 class ReliabilityReply(Reply, frozen=True, kw_only=True):
     """Forecasts of one outcome with probabilities from `lower` up to `upper`, and the share of matches in which it happened."""
 
@@ -155,16 +134,38 @@ class ReliabilityReply(Reply, frozen=True, kw_only=True):
     observed: Share
 
 
+class AccuracyFigures(Reply, frozen=True, kw_only=True):
+    """How well some settled forecasts foretold.
+
+    `accuracy` is the share of matches whose likeliest outcome happened, `ece` the classwise expected calibration error in
+    15 bins. `market` is null where no match has closing prices. `reliability` has ten bins for each outcome, empty ones left
+    out.
+    """
+
+    matches: Count
+    scores: ScoresReply
+    accuracy: Share
+    ece: Share
+    base_rate: BaseRateReply
+    market: BesideMarketReply | None
+    reliability: list[ReliabilityReply]
+
+
+class GroupReply(AccuracyFigures, frozen=True, kw_only=True):
+    """The same for the matches of one league, model version or month."""
+
+    group: str
+
+
 class AccuracyReply(Reply, frozen=True, kw_only=True):
     """How well the chosen forecasts foretold: of each settled match the last one made and recorded before kick-off.
 
-    `total` is null where none is settled. `reliability` is of all of them, in ten bins for each outcome, empty ones left out.
-    `groups` are the same matches by what `by` says. `head` is the hash of the last settlement these figures hold.
+    `total` is null where none is settled. `groups` are the same matches by what `by` says. `head` is the hash of the last
+    settlement these figures hold.
     """
 
     head: Hash
     total: AccuracyFigures | None
-    reliability: list[ReliabilityReply]
     by: Group | None
     groups: list[GroupReply]
 
@@ -185,26 +186,11 @@ def history_reply(history: MatchHistory, next: str | None) -> HistoryReply:
     )
 
 
-def accuracy_reply(report: "AccuracyReport", by: Group | None, head: str) -> AccuracyReply:
-    """The answer that shows how well settled forecasts foretold.
-
-    Args:
-        head: hash of the last settlement.
-    """
+def accuracy_reply(report: "AccuracyReport", by: Group | None) -> AccuracyReply:
+    """The answer that shows how well settled forecasts foretold."""
     return AccuracyReply(
-        head=head,
+        head=report.head,
         total=None if report.total is None else AccuracyFigures(**_figures(report.total)),
-        reliability=[
-            ReliabilityReply(
-                outcome=_outcome(one.outcome),
-                lower=one.lower,
-                upper=one.upper,
-                matches=one.matches,
-                mean_forecast=min(one.mean_forecast, 1.0),
-                observed=one.observed,
-            )
-            for one in report.reliability
-        ],
         by=by,
         groups=[GroupReply(group=str(group.group), **_figures(group)) for group in report.groups],
     )
@@ -266,6 +252,17 @@ def _figures(told: "Accuracy") -> dict[str, Any]:
             scores=_scores(told.base_rate.scores),
         ),
         "market": None if told.market is None else _beside(told.market),
+        "reliability": [
+            ReliabilityReply(
+                outcome=_outcome(one.outcome),
+                lower=one.lower,
+                upper=one.upper,
+                matches=one.matches,
+                mean_forecast=min(one.mean_forecast, 1.0),
+                observed=one.observed,
+            )
+            for one in told.reliability
+        ],
     }
 
 

@@ -5,21 +5,23 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Integer,
     Select,
     Text,
-    and_,
     case,
     cast,
-    exists,
     func,
     literal,
+    literal_column,
     select,
+    text,
     true,
     union_all,
 )
 
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.records import LAST_REVISION, LIKELIEST
 from matchcast.adapters.database.tables import settlements
 from matchcast.domain.forecast import GENESIS_HASH
 from matchcast.domain.match import Outcome
@@ -32,11 +34,8 @@ _HAPPENED: Final[Any] = case(
     (_OF.home_goals == _OF.away_goals, Outcome.DRAW.value),
     else_=Outcome.AWAY.value,
 )
-_LIKELIEST: Final[Any] = case(
-    (and_(_OF.home_prob >= _OF.draw_prob, _OF.home_prob >= _OF.away_prob), Outcome.HOME.value),
-    (_OF.draw_prob >= _OF.away_prob, Outcome.DRAW.value),
-    else_=Outcome.AWAY.value,
-)
+_LIKELIEST: Final[Any] = literal_column(LIKELIEST, Integer)
+_END: Final = select(_OF.hash).order_by(_OF.settlement_id.desc()).limit(1)
 
 
 class SqlSettledScores:
@@ -46,18 +45,18 @@ class SqlSettledScores:
         self._database = database
 
     def head(self) -> str:
-        last = select(_OF.hash).order_by(_OF.settlement_id.desc()).limit(1)
         with self._database.reading() as connection:
-            found: str | None = connection.execute(last).scalar_one_or_none()
-        return GENESIS_HASH if found is None else found
+            return _head(connection)
 
     def sums(self, chosen: SettledFilter, by: Group | None) -> SettledSums:
         group = self._group(by)
         sums = _only(chosen, select(group.label("group"), *_added_up())).group_by("group").order_by("group")
-        with self._database.reading() as connection:
+        with self._database.reading() as connection:  # all of it as of one moment
+            head = _head(connection)
             rows = connection.execute(sums).all()
             bins = connection.execute(self._bins(chosen, group)).all()
         return SettledSums(
+            head,
             [
                 Sums(*row[:7], *(ScoreSums(*(value or 0.0 for value in row[at : at + 4])) for at in (7, 11, 15)))
                 for row in rows
@@ -99,11 +98,14 @@ class SqlSettledScores:
         return case((prob >= 1.0, FINE_BINS - 1), else_=whole)
 
 
+def _head(connection: Connection) -> str:
+    found: str | None = connection.execute(_END).scalar_one_or_none()
+    return GENESIS_HASH if found is None else found
+
+
 def _only(chosen: SettledFilter, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     """The last revisions with a result, as chosen."""
-    later = settlements.alias("later")
-    is_later = and_(later.c.match_id == _OF.match_id, later.c.revision == _OF.revision + 1, later.c.revision > 1)
-    query = query.where(_OF.home_goals.is_not(None), ~exists().where(is_later))
+    query = query.where(_OF.home_goals.is_not(None), text(LAST_REVISION))
     if chosen.tournament is not None:
         query = query.where(_OF.tournament == chosen.tournament)
     if chosen.model_version is not None:
