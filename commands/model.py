@@ -7,7 +7,10 @@ import typer
 if TYPE_CHECKING:
     from matchcast.adapters.registry import MlflowRegistry
 
-_THEN: Final = "the forecasts served are still those of the model before: run `dvc repro -s -f batch_inference`"
+_THEN: Final = (
+    "where the functions run, its announcement (model.promoted) renews the forecasts; elsewhere they are still those of the"
+    " model before: run `dvc repro -s -f batch_inference`"
+)
 
 
 def models() -> None:
