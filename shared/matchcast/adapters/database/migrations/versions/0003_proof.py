@@ -1,15 +1,13 @@
 """Settlements chained by hash, whether a forecast's time of kick-off was known, idempotent answers, metric totals."""
 
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-
-from matchcast.adapters.database.records import settlement_values
-from matchcast.adapters.database.tables import Instant
-from matchcast.domain.forecast import GENESIS_HASH, Probabilities
-from matchcast.domain.match import MatchStatus
-from matchcast.domain.settlement import MarketScores, Result, Settlement, chained_settlements
 
 revision = "0003"
 down_revision = "0002"
@@ -29,23 +27,29 @@ SETTLED_BEFORE = sa.text(
       JOIN matches m ON m.id = s.match_id
     ORDER BY s.settled_at, s.match_id, s.revision
     """
-).columns(kickoff_at=Instant(), settled_at=Instant(), recorded_at=Instant(), day_has_time=sa.Boolean())
+)
+FINISHED = 6
+COPIED = (
+    "match_id", "revision", "forecast_id", "tournament", "model_version", "home_prob", "draw_prob", "away_prob",
+    "kickoff_at", "home_goals", "away_goals", "log_loss", "rps", "brier", "market_bookmaker", "market_home_prob",
+    "market_draw_prob", "market_away_prob", "market_log_loss", "market_rps", "market_brier", "settled_at",
+)  # fmt: skip
 
 
 def upgrade() -> None:
     op.add_column("forecasts", sa.Column("kickoff_known", sa.Boolean(), nullable=True))
     op.drop_index("ix_forecasts_match_id", "forecasts")
     op.create_index("ix_forecasts_match_id_forecast_id", "forecasts", ["match_id", "forecast_id"])
-    _partial_index("ix_matches_not_finished", "matches", ["id"], f"status <> {MatchStatus.FINISHED.value}")
+    _partial_index("ix_matches_not_finished", "matches", ["id"], f"status <> {FINISHED}")
 
     op.add_column("dead_events", sa.Column("trigger", sa.Text(), nullable=True))
 
     before = op.get_bind().execute(SETTLED_BEFORE).all()
     op.drop_table("settlements")
     settlements = _make_settlements()
-    chained = chained_settlements(map(_settlement, before), 0, GENESIS_HASH)
-    for start in range(0, len(chained), CHUNK):
-        op.bulk_insert(settlements, [settlement_values(row) for row in chained[start : start + CHUNK]])
+    rows = list(_chained(before))
+    for start in range(0, len(rows), CHUNK):
+        op.bulk_insert(settlements, rows[start : start + CHUNK])
     _forbid_changes_to_settlements()
 
     op.create_table(
@@ -87,7 +91,7 @@ def _make_settlements() -> sa.Table:
         sa.Column("home_prob", sa.Double(), nullable=False),
         sa.Column("draw_prob", sa.Double(), nullable=False),
         sa.Column("away_prob", sa.Double(), nullable=False),
-        sa.Column("kickoff_at", Instant(), nullable=False),
+        sa.Column("kickoff_at", INSTANT, nullable=False),
         sa.Column("kickoff_known", sa.Boolean(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("home_goals", sa.Integer(), nullable=True),
@@ -102,7 +106,7 @@ def _make_settlements() -> sa.Table:
         sa.Column("market_log_loss", sa.Double(), nullable=True),
         sa.Column("market_rps", sa.Double(), nullable=True),
         sa.Column("market_brier", sa.Double(), nullable=True),
-        sa.Column("settled_at", Instant(), nullable=False),
+        sa.Column("settled_at", INSTANT, nullable=False),
         sa.Column("previous_hash", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["match_id"], ["matches.id"], name="fk_settlements_match_id"),
@@ -117,26 +121,52 @@ def _make_settlements() -> sa.Table:
     return table
 
 
-def _settlement(row: Any) -> Settlement:
+def _chained(before: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """The rows with what they lacked, as the domain chains settlements since this revision."""
+    last = "0" * 64
+    for number, row in enumerate(before, 1):
+        # a forecast from after the kick-off counted because only the day was known
+        known = bool(row.day_has_time) and row.recorded_at < row.kickoff_at
+        own = _hash(row, known, last)
+        yield {
+            **{name: getattr(row, name) for name in COPIED},
+            "settlement_id": number, "kickoff_known": known, "status": FINISHED, "previous_hash": last, "hash": own,
+        }  # fmt: skip
+        last = own
+
+
+def _hash(row: Any, kickoff_known: bool, previous_hash: str) -> str:
     market = None
     if row.market_bookmaker is not None:
-        chances = Probabilities(row.market_home_prob, row.market_draw_prob, row.market_away_prob)
-        market = MarketScores(row.market_bookmaker, chances, row.market_log_loss, row.market_rps, row.market_brier)
-    return Settlement(
+        chances = row.market_home_prob, row.market_draw_prob, row.market_away_prob
+        scores = row.market_log_loss, row.market_rps, row.market_brier
+        market = [row.market_bookmaker, *map(_hex, (*chances, *scores))]
+    fields = [
         row.match_id,
         row.revision,
         row.forecast_id,
         row.tournament,
         row.model_version,
-        Probabilities(row.home_prob, row.draw_prob, row.away_prob),
-        row.kickoff_at,
-        # a forecast from after the kick-off counted because only the day was known
-        row.day_has_time and row.recorded_at < row.kickoff_at,
-        MatchStatus.FINISHED,
-        Result(row.home_goals, row.away_goals, row.log_loss, row.rps, row.brier),
+        *map(_hex, (row.home_prob, row.draw_prob, row.away_prob)),
+        _iso(row.kickoff_at),
+        kickoff_known,
+        FINISHED,
+        [row.home_goals, row.away_goals, *map(_hex, (row.log_loss, row.rps, row.brier))],
         market,
-        row.settled_at,
-    )
+        _iso(row.settled_at),
+        previous_hash,
+    ]
+    return hashlib.sha256(json.dumps(fields, separators=(",", ":"), ensure_ascii=True).encode()).hexdigest()
+
+
+def _hex(number: float) -> str:
+    return float(number).hex()
+
+
+def _iso(instant: Any) -> str:
+    """Of what the driver gives: SQLite holds the text, in UTC."""
+    aware = datetime.fromisoformat(instant).replace(tzinfo=UTC) if isinstance(instant, str) else instant
+    return str(aware.astimezone(UTC).isoformat(timespec="microseconds"))
 
 
 def _forbid_changes_to_settlements() -> None:
