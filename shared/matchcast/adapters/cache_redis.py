@@ -106,7 +106,9 @@ class RedisCache:
         self._begin()
 
     def problem(self) -> str | None:
-        if not self._connected and self._away is None:
+        with self._lock:
+            is_known = self._connected or self._away is not None
+        if not is_known:
             self._begin()
             return LOOKED_FOR
         return self._away or next(iter(tuple(self._refusals.values())), None)
