@@ -50,7 +50,7 @@ def test_the_first_begins_and_the_same_again_waits_for_its_answer(answers: KeptA
 
 def test_an_answer_is_given_again_byte_for_byte(answers: KeptAnswers) -> None:
     begin(answers)
-    answers.finish(*ONE, 201, HEADERS, BODY)
+    answers.finish(*ONE, Begun(NOW), 201, HEADERS, BODY)
     again = begin(answers, after(3599))
     assert isinstance(again, Answered)
     assert again == Answered(201, HEADERS, BODY)
@@ -60,7 +60,7 @@ def test_an_answer_is_given_again_byte_for_byte(answers: KeptAnswers) -> None:
 def test_another_body_is_a_mismatch(answers: KeptAnswers, answered: bool) -> None:
     begin(answers)
     if answered:
-        answers.finish(*ONE, 200, HEADERS, BODY)
+        answers.finish(*ONE, Begun(NOW), 200, HEADERS, BODY)
     assert isinstance(begin(answers, after(61), sha256="b"), Mismatch)
 
 
@@ -70,19 +70,24 @@ def test_keys_routes_and_clients_do_not_meet(answers: KeptAnswers, other: tuple[
     assert isinstance(begin(answers, which=other, sha256="b"), Begun)
 
 
-def test_one_whose_process_died_begins_again_and_the_answer_of_either_counts_once(answers: KeptAnswers) -> None:
-    begin(answers)
-    assert isinstance(begin(answers, after(60)), Begun)
+def test_one_that_was_given_up_begins_again_and_is_its_own_to_end(answers: KeptAnswers) -> None:
+    """Whoever began it first, and was slow, neither answers for the second nor lets a third begin beside it."""
+    slow = begin(answers)
+    again = begin(answers, after(60))
+    assert isinstance(again, Begun)
+    assert slow != again
+    answers.finish(*ONE, slow, 200, HEADERS, b"slow")
+    answers.abandon(*ONE, slow)
     assert isinstance(begin(answers, after(61)), InFlight)
-    answers.finish(*ONE, 200, HEADERS, b"first")
-    answers.finish(*ONE, 200, HEADERS, b"second")
-    answers.abandon(*ONE)
+    answers.finish(*ONE, again, 200, HEADERS, b"first")
+    answers.finish(*ONE, again, 200, HEADERS, b"second")
+    answers.abandon(*ONE, again)
     assert begin(answers, after(62)) == Answered(200, HEADERS, b"first")
 
 
 def test_an_abandoned_one_may_begin_again_with_any_body(answers: KeptAnswers) -> None:
     begin(answers)
-    answers.abandon(*ONE)
+    answers.abandon(*ONE, Begun(NOW))
     assert isinstance(begin(answers, sha256="b"), Begun)
 
 
@@ -90,7 +95,7 @@ def test_an_abandoned_one_may_begin_again_with_any_body(answers: KeptAnswers) ->
 def test_after_its_time_it_is_as_if_it_had_never_been(answers: KeptAnswers, answered: bool) -> None:
     begin(answers)
     if answered:
-        answers.finish(*ONE, 200, HEADERS, BODY)
+        answers.finish(*ONE, Begun(NOW), 200, HEADERS, BODY)
     assert isinstance(begin(answers, after(3600), sha256="b"), Begun)
     assert isinstance(begin(answers, after(3601), sha256="b"), InFlight)
 

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from functions.predict_sync.main import app
+from matchcast.adapters.database.light_ports import LightApiKeys
 from matchcast.web.app import LARGEST_BODY, LARGEST_HEADERS, LONGEST_URL
 from matchcast.web.openapi import PUBLISHED
 from tests.entrypoints.house import House
@@ -79,3 +81,25 @@ def test_parameters_are_given_once(local: httpx.Client) -> None:
     assert_problem(local.get("/matches/?limit=1&limit=2"), 422, "limit", "is given twice; give one")
     assert_problem(local.get("/predict/1?match_id=2"), 422, "match_id", "leave it out of the query")
     assert_problem(local.get("/matches/?status=null"), 422, "status", "leave it out")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/predict//"), ("GET", "/livez//"), ("GET", "/v1/livez//")])
+def test_no_path_leads_elsewhere(predict_sync: httpx.Client, method: str, path: str) -> None:
+    """A redirect would lead where the request's Host says."""
+    answer = predict_sync.request(method, path, headers={"Host": "elsewhere.example"}, json={})
+    assert_problem(answer, 404, None, "there is nothing at")
+    assert "location" not in answer.headers
+
+
+def test_keys_that_are_not_read_in_time_are_not_waited_for(furnished: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def waiting(*_: object) -> list[object]:
+        assert go_on.wait(30)
+        return []
+
+    monkeypatch.setenv("MATCHCAST_REQUEST_SECONDS", "1")
+    monkeypatch.setattr(LightApiKeys, "active", waiting)
+    with served(app(), furnished.key("predict")) as client:
+        assert_problem(client.post("/predict/", json=PAIRING), 504, None, "took longer than 1 s")
+        go_on.set()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ from matchcast.adapters.database.light import LightDatabase
 from matchcast.adapters.database.light_ports import LightApiKeys
 from matchcast.adapters.database.migrate import migrate
 from matchcast.adapters.database.tables import forecasts, idempotent_answers, tasks
-from matchcast.errors import MatchcastError, Unavailable
+from matchcast.errors import MatchcastError, TimedOut, Unavailable
 from matchcast.web.app import WebApp
 from matchcast.web.idempotency import Idempotency
 from matchcast.web.keys import KeyGuard
@@ -224,6 +225,17 @@ def test_after_a_fault_of_ours_the_request_may_come_again_changed_or_not(
     answer = orders.post(2)
     assert (answer.status_code, orders.taken) == (200, [2])
     assert "idempotency-replayed" not in answer.headers
+
+
+def test_what_took_too_long_may_still_be_done_and_begins_again_only_after_its_time(orders: Orders) -> None:
+    orders.fails = TimedOut("slow")
+    assert_problem(orders.post(), 504)
+    orders.fails = None
+    assert_problem(orders.post(), 409, None, "is under way")
+    with orders.database.writing() as connection:
+        connection.execute(update(idempotent_answers).values(begun_at=utc_now() - timedelta(seconds=10)))
+    assert orders.post().status_code == 200
+    assert orders.taken == [1]
 
 
 def test_an_answer_is_kept_for_a_day(orders: Orders) -> None:

@@ -74,6 +74,14 @@ def test_a_good_champion_is_announced(reload: httpx.Client, house: House, broker
     assert (promoted.version, promoted.run_id, promoted.promoted_at) == (pointer.version, "run1", NOW)
 
 
+def test_events_have_no_version_of_the_api(reload: httpx.Client, house: House, broker: Recorder) -> None:
+    """Whoever sends them is set up with ours."""
+    house.promote(1)
+    for path in (HOOK, "/"):
+        assert reload.post(f"/v1{path}", json=PUT).status_code == 404
+    assert broker.events == []
+
+
 def test_each_champion_is_announced_once_in_whatever_order_and_number_its_notifications_come(
     reload: httpx.Client, house: House, broker: Recorder
 ) -> None:

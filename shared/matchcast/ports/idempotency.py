@@ -6,7 +6,13 @@ from typing import NamedTuple, Protocol
 
 
 class Begun(NamedTuple):
-    """Nobody did this before: do it, then `finish` or `abandon` it."""
+    """Nobody did this before: do it, then `finish` or `abandon` it.
+
+    Attributes:
+        at: tells this claim from one that comes after it was given up.
+    """
+
+    at: datetime
 
 
 class InFlight(NamedTuple):
@@ -48,10 +54,12 @@ class IdempotentAnswers(Protocol):
         """
         ...
 
-    def finish(self, key_id: str, route: str, key: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep the answer of a request that began."""
+    def finish(
+        self, key_id: str, route: str, key: str, begun: Begun, status: int, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Keep the answer of a request that began, unless it has begun again since."""
         ...
 
-    def abandon(self, key_id: str, route: str, key: str) -> None:
-        """Forget a request that began and has no answer."""
+    def abandon(self, key_id: str, route: str, key: str, begun: Begun) -> None:
+        """Forget a request that began and has no answer, unless it has begun again since."""
         ...

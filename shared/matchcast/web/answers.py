@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -25,8 +26,16 @@ class Answer:
 
 
 def etag_of(*parts: str) -> str:
-    """A weak ETag: equal parts mean an equivalent answer."""
-    return f'W/"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:32]}"'
+    """A weak ETag: equal parts mean an equivalent answer, of one release; the next may show the same otherwise."""
+    return f'W/"{hashlib.sha256(chr(0).join((_release(), *parts)).encode()).hexdigest()[:32]}"'
+
+
+@cache
+def _release() -> str:
+    """The document's hash; it holds the version."""
+    from matchcast.web.openapi import published_document
+
+    return hashlib.sha256(published_document()).hexdigest()
 
 
 def is_known(request: Request, etag: str) -> bool:

@@ -67,7 +67,7 @@ class Deprecation(msgspec.Struct, frozen=True):
 class WebApp(Starlette):
     """An application with health, metrics, the document, request ids, problem answers and a limit on bodies.
 
-    Every route answers with and without a trailing slash, and below the prefix of each version. What is needed is
+    Every route answers with and without a trailing slash and, but for events, below the prefix of each version. What is needed is
     looked for from the start on, so that the first request finds it open, and again while readiness is asked for.
 
     Args:
@@ -88,6 +88,7 @@ class WebApp(Starlette):
         terms: Terms | None = None,
     ) -> None:
         super().__init__(lifespan=self._life)
+        self.router.redirect_slashes = False
         self.name: Final = name
         self.checks: Final = checks or {}
         self.telemetry: Final = telemetry or Telemetry()
@@ -227,7 +228,7 @@ class Observed:
         scope.setdefault("state", {})["request_id"] = request_id
         marks = [(b"x-request-id", request_id.encode())]
         version = next((prefix for prefix in VERSIONS if scope["path"].startswith(f"{prefix}/")), None)
-        if version is not None:
+        if version is not None and not self._is_for_events(scope["path"].removeprefix(version)):
             scope["root_path"] = version
             going = VERSIONS[version]
             marks += going.headers() if going is not None else []
@@ -241,7 +242,7 @@ class Observed:
             await send(message)
 
         try:
-            if self._limits_itself is not None and self._limits_itself(scope["path"]):
+            if self._is_for_events(scope["path"]):
                 await self._app(scope, receive, send_marked)
             elif (refused := _too_large(scope)) is not None:
                 await refused(scope, receive, send_marked)
@@ -260,6 +261,9 @@ class Observed:
             await answer(scope, receive, send_marked)
         finally:
             self._note(scope, status, time.perf_counter() - begun, request_id)
+
+    def _is_for_events(self, path: str) -> bool:
+        return self._limits_itself is not None and self._limits_itself(path)
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = scope.get("route")

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -9,9 +10,9 @@ from anyio import CancelScope, to_thread
 from starlette.responses import Response
 
 from matchcast.adapters.clock import utc_now
-from matchcast.errors import BadInput, Conflict, MatchcastError, Unavailable
+from matchcast.errors import BadInput, Conflict, MatchcastError, TimedOut, Unavailable
 from matchcast.ports import ApiKey
-from matchcast.ports.idempotency import Answered, IdempotentAnswers, InFlight, Mismatch
+from matchcast.ports.idempotency import Answered, Begun, IdempotentAnswers, InFlight, Mismatch
 from matchcast.web.problems import problem_of
 
 KEY: Final = "idempotency-key"
@@ -24,8 +25,8 @@ _KEPT: Final = ("content-type", "location", "retry-after")
 class Idempotency:
     """Carries a request out once for each API key, route and Idempotency-Key.
 
-    An answer below 500 is kept; after any other, or none, the request may be tried again. What has begun and has no
-    answer counts as under way for twice the time that a request may take.
+    An answer below 500 is kept; after a fault of ours the request may be tried again. What took too long, or has no
+    answer because its process died, counts as under way for twice the time that a request may take.
 
     Args:
         answers: opens the store of answers, on first use.
@@ -74,23 +75,32 @@ class Idempotency:
             )
         if isinstance(begun, InFlight):
             raise Conflict("Idempotency-Key: a request with it is under way; wait for its answer")
-        response: Response | None = None
         try:
-            try:
-                response = await carry_out()
-            except MatchcastError as error:
-                response = problem_of(scope, error)
-            return response
-        finally:
-            with CancelScope(shield=True):
-                await to_thread.run_sync(self._end, answers, place, response)
+            response = await carry_out()
+        except (TimedOut, CancelledError):
+            raise  # it may still be done: the claim stands for its time
+        except MatchcastError as error:
+            response = problem_of(scope, error)
+        except Exception:
+            await self._ended(answers, place, begun, None)
+            raise
+        await self._ended(answers, place, begun, response)
+        return response
 
-    def _end(self, answers: IdempotentAnswers, place: tuple[str, str, str], response: Response | None) -> None:
+    async def _ended(
+        self, answers: IdempotentAnswers, place: tuple[str, str, str], begun: Begun, response: Response | None
+    ) -> None:
+        with CancelScope(shield=True):
+            await to_thread.run_sync(self._end, answers, place, begun, response)
+
+    def _end(
+        self, answers: IdempotentAnswers, place: tuple[str, str, str], begun: Begun, response: Response | None
+    ) -> None:
         try:
             if response is None or response.status_code >= 500:
-                answers.abandon(*place)
+                answers.abandon(*place, begun)
             else:
                 kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
-                answers.finish(*place, response.status_code, kept, bytes(response.body))
+                answers.finish(*place, begun, response.status_code, kept, bytes(response.body))
         except Unavailable as error:
             _LOG.warning("an answer was not kept for its Idempotency-Key: %s", error)

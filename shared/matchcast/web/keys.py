@@ -9,7 +9,7 @@ from math import ceil
 from threading import Lock
 from typing import Final
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from matchcast.adapters.clock import utc_now
 from matchcast.errors import MissingScope, TooManyRequests, Unauthorised, Unavailable
@@ -19,6 +19,7 @@ from matchcast.ports.cache import Buckets, Policy
 HEADER: Final = "x-api-key"
 _LOG: Final = logging.getLogger("matchcast.web")
 _KEPT_FOR: Final = timedelta(seconds=5)
+_SOUGHT_AFTER: Final = timedelta(seconds=1)
 _GO_ON_FOR: Final = timedelta(minutes=1)
 
 
@@ -26,7 +27,8 @@ class KeyGuard:
     """Lets requests pass whose X-API-Key is active and has the scope, or one of several.
 
     Keys are read anew when those read before are five seconds old: one request waits for that, the others go on with
-    those read before, unless that was minutes ago. While the database is away, they go on to count until they expire.
+    those read before, unless that was minutes ago. For a key that is not among them they are read anew once a second at
+    most, so that a new key counts at once. While the database is away, they go on to count until they expire.
     Keys live by the machine's clock, also where the rest of a function lives in the past.
 
     Args:
@@ -38,6 +40,7 @@ class KeyGuard:
         self._lock = Lock()
         self._known: Mapping[str, ApiKey] = {}
         self._read_at: datetime | None = None
+        self._seeking = CapacityLimiter(1)
 
     async def admit(self, key: str | None, scopes: Collection[str]) -> ApiKey:
         """The key of this text.
@@ -53,9 +56,11 @@ class KeyGuard:
             raise Unauthorised("X-API-Key: is missing; send a key, `matchcast keys create NAME` makes one", "X-API-Key")
         now = utc_now()
         if not self._fresh(now):
-            await to_thread.run_sync(self._read, now)
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-        found = self._known.get(key_id_of(key))
+            await to_thread.run_sync(self._read, now, _KEPT_FOR, abandon_on_cancel=True)
+        digest, key_id = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest(), key_id_of(key)
+        if key_id not in self._known and not self._fresh(now, _SOUGHT_AFTER):
+            await to_thread.run_sync(self._read, now, _SOUGHT_AFTER, limiter=self._seeking, abandon_on_cancel=True)
+        found = self._known.get(key_id)
         if (
             found is None
             or not hmac.compare_digest(found.sha256, digest)
@@ -72,15 +77,15 @@ class KeyGuard:
             )
         return found
 
-    def _fresh(self, now: datetime) -> bool:
-        return self._read_at is not None and abs(now - self._read_at) < _KEPT_FOR
+    def _fresh(self, now: datetime, kept_for: timedelta = _KEPT_FOR) -> bool:
+        return self._read_at is not None and abs(now - self._read_at) < kept_for
 
-    def _read(self, now: datetime) -> None:
-        goes_on = self._read_at is not None and abs(now - self._read_at) < _GO_ON_FOR
+    def _read(self, now: datetime, kept_for: timedelta) -> None:
+        goes_on = kept_for == _KEPT_FOR and self._fresh(now, _GO_ON_FOR)
         if not self._lock.acquire(blocking=not goes_on):
             return  # another request reads them
         try:
-            if self._fresh(now):
+            if self._fresh(now, kept_for):
                 return  # another request has read them meanwhile
             try:
                 self._known = {key.key_id: key for key in self._keys().active(now)}
@@ -129,7 +134,7 @@ class RateLimit:
         if self._at_once:
             taken = buckets.take(name, self._policy, now)
         else:
-            taken = await to_thread.run_sync(buckets.take, name, self._policy, now)
+            taken = await to_thread.run_sync(buckets.take, name, self._policy, now, abandon_on_cancel=True)
         wait = ceil(taken.reset_seconds)
         headers = {"RateLimit-Policy": self._told, "RateLimit": f'"key";r={taken.remaining};t={wait}'}
         if not taken.allowed:

@@ -129,9 +129,13 @@ class Endpoint:
         try:
             key = None
             if self._guard is not None and self._operation.scopes:
-                key = await self._guard.admit(request.headers.get(HEADER), self._operation.scopes)
-                if self._limit is not None:
-                    headers = await self._limit.take(key)
+                try:
+                    async with timeout(self._seconds):
+                        key = await self._guard.admit(request.headers.get(HEADER), self._operation.scopes)
+                        if self._limit is not None:
+                            headers = await self._limit.take(key)
+                except TimeoutError as error:
+                    raise self._too_long() from error
             if self._operation.meanwhile:
                 scope.setdefault("state", {})["meanwhile"] = self._operation.meanwhile
             response = await self._answer(request, key)
@@ -176,8 +180,11 @@ class Endpoint:
                 else:
                     made = await to_thread.run_sync(operation.run, call, abandon_on_cancel=True)
         except TimeoutError as error:
-            raise TimedOut(f"this took longer than {self._seconds:g} s; try again, or ask for less") from error
+            raise self._too_long() from error
         return self._response(made, call.request)
+
+    def _too_long(self) -> TimedOut:
+        return TimedOut(f"this took longer than {self._seconds:g} s; try again, or ask for less")
 
     def _response(self, made: Any, request: Request) -> Response:
         if isinstance(made, Response):

@@ -29,13 +29,14 @@ class SlowKeys:
         self.answers.set()
         self.away = False
         self.asked = 0
+        self.keys = [KEY]
 
     def active(self, now: datetime) -> Sequence[ApiKey]:
         self.asked += 1
         assert self.answers.wait(30)
         if self.away:
             raise Unavailable("the database is away")
-        return [KEY]
+        return self.keys
 
 
 @pytest.fixture
@@ -97,5 +98,24 @@ def test_keys_read_before_count_while_the_database_is_away(later: list[timedelta
             await guard.admit("mc_other_key", {"predict"})
         with pytest.raises(Unavailable, match="is away"):
             await KeyGuard(lambda: keys).admit(TEXT, {"predict"})
+
+    asyncio.run(scenario())
+
+
+def test_a_new_key_counts_at_once_and_unknown_ones_ask_the_database_once_a_second(later: list[timedelta]) -> None:
+    async def scenario() -> None:
+        keys = SlowKeys()
+        guard = KeyGuard(lambda: keys)
+        await guard.admit(TEXT, {"predict"})
+        new = "mc_new_random"
+        keys.keys = [KEY, KEY._replace(key_id="new", sha256=hashlib.sha256(new.encode()).hexdigest())]
+        for _ in range(20):
+            with pytest.raises(Unauthorised):
+                await guard.admit(new, {"predict"})
+        assert keys.asked == 1
+        later.append(timedelta(seconds=1))
+        found = await asyncio.gather(*(guard.admit(new, {"predict"}) for _ in range(20)))
+        assert {key.key_id for key in found} == {"new"}
+        assert keys.asked == 2
 
     asyncio.run(scenario())

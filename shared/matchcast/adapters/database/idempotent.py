@@ -10,6 +10,7 @@ from matchcast.adapters.database.records import instant_text
 from matchcast.ports.idempotency import Answered, Begun, InFlight, Mismatch
 
 _WHICH: Final = "key_id = ? AND route = ? AND key = ?"
+_UNDER_WAY: Final = f"WHERE {_WHICH} AND begun_at = ? AND status IS NULL"
 _CLAIM: Final = (
     "INSERT INTO idempotent_answers (key_id, route, key, body_sha256, begun_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING RETURNING begun_at"
@@ -21,8 +22,8 @@ _CLAIM_AGAIN: Final = (
     " RETURNING begun_at"
 )
 _FIND: Final = f"SELECT body_sha256, status, headers, body FROM idempotent_answers WHERE {_WHICH}"
-_FINISH: Final = f"UPDATE idempotent_answers SET status = ?, headers = ?, body = ? WHERE {_WHICH} AND status IS NULL"
-_ABANDON: Final = f"DELETE FROM idempotent_answers WHERE {_WHICH} AND status IS NULL"
+_FINISH: Final = f"UPDATE idempotent_answers SET status = ?, headers = ?, body = ? {_UNDER_WAY}"
+_ABANDON: Final = f"DELETE FROM idempotent_answers {_UNDER_WAY}"
 
 
 class KeptAnswers:
@@ -50,19 +51,21 @@ class KeptAnswers:
                 again = (body_sha256, at, until, *which, at, given_up, body_sha256)
                 claimed = statements.rows(_CLAIM, (*which, body_sha256, at, until))
                 if claimed or statements.rows(_CLAIM_AGAIN, again):
-                    return Begun()
+                    return Begun(now)
                 found = _found(statements, which, body_sha256)
                 if found is not None:  # else it was abandoned meanwhile
                     return found
 
-    def finish(self, key_id: str, route: str, key: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        values = (status, json.dumps(dict(headers)), body, key_id, route, key)
+    def finish(
+        self, key_id: str, route: str, key: str, begun: Begun, status: int, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        values = (status, json.dumps(dict(headers)), body, key_id, route, key, self._instant(begun.at))
         with self._database.writing() as statements:
             statements.run(_FINISH, [values])
 
-    def abandon(self, key_id: str, route: str, key: str) -> None:
+    def abandon(self, key_id: str, route: str, key: str, begun: Begun) -> None:
         with self._database.writing() as statements:
-            statements.run(_ABANDON, [(key_id, route, key)])
+            statements.run(_ABANDON, [(key_id, route, key, self._instant(begun.at))])
 
     def _instant(self, instant: datetime) -> object:
         return instant_text(instant) if self._database.is_sqlite else instant
