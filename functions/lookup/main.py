@@ -46,11 +46,17 @@ def build(
         meanwhile=MATCHES_ANSWER,
     )  # fmt: skip
     async def forecast_of(call: Call[AskedForecast, None]) -> Answer:
-        """The current forecast of an upcoming fixture, as the batch made it."""
+        """The current forecast of an upcoming fixture, as the batch made it.
+
+        Only the champion makes current forecasts; POST /predict/ with `model` makes one by another model.
+        """
         snapshot, pointer = published()
         match_id, model = call.asked.match_id, call.asked.model
         if model not in ("champion", snapshot.model_version):
-            raise NotFound(f"model: the current forecasts are by {snapshot.model_version}; ask for it or for champion")
+            raise NotFound(
+                f"model: the current forecasts are by {snapshot.model_version}; ask for it or for champion, or POST "
+                "/predict/ with match_id and model for a forecast by another"
+            )
         current = current_forecast(match_id, snapshot)
 
         def shown() -> ForecastReply:

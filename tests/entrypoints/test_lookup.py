@@ -63,6 +63,9 @@ def test_a_forecast_can_be_asked_for_by_version(lookup: httpx.Client) -> None:
     version = load_bundle(house.bundle_files(1)).version
     assert lookup.get(path, params={"model": version}).status_code == 200
     assert_problem(lookup.get(path, params={"model": "v0"}), 404, None, version)
+    assert_problem(
+        lookup.get(path, params={"model": "challenger"}), 404, None, "POST /predict/ with match_id and model"
+    )
 
 
 @pytest.mark.parametrize(

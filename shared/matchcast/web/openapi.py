@@ -55,9 +55,11 @@ _STATUSES: Final[Mapping[int, str]] = {
     408: "The body did not come in time",
     410: "It is told no longer",
     413: "The body is too large",
+    414: "Path and query are too long",
     415: "The body is not declared as JSON",
     422: "A field is missing, unknown or wrong",
     429: "The key has asked for more than it may, for now",
+    431: "The headers are too large",
     500: "A fault of ours",
     503: "Something this depends on is away",
     504: "It took too long",
@@ -269,7 +271,7 @@ def _troubles(operation: Operation) -> set[int]:
     found = {500, 503} if operation.tag != "health" or operation.path in ("/readyz", "/healthcheck/") else {500}
     if operation.tag == "health":
         return found
-    found |= {413, 504}
+    found |= {413, 414, 431, 504}
     if operation.is_read:
         found |= {304}
     if operation.scopes:
