@@ -110,6 +110,8 @@ def test_examples_work(surface: httpx.Client, name: str, given: dict[str, Any], 
     assert str(answer.status_code) in OPERATIONS[name]["responses"]
     names_one = any("_id" in field for field in (body or given))
     assert answer.status_code < 300 or (names_one and answer.status_code == 404), answer.text
+    if body is not None and "matches" in body:
+        assert any(item["forecast"] is not None for item in answer.json()["items"]), answer.text
 
 
 def test_a_version_that_goes_is_told_in_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
