@@ -1,11 +1,12 @@
 """What forecasts asked for by events are made with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from matchcast.domain.forecast import Pairing
+from matchcast.domain.forecast import Forecast, LedgerRow, Pairing
 from matchcast.features.contract import kernel_hash
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.asynchronous import Forecasting, Made
@@ -14,13 +15,13 @@ from matchcast.usecases.predict import forecast_for
 from matchcast.usecases.publish import Published
 from matchcast.web.connections import Connections
 from matchcast.web.problems import problem_data
-from matchcast.web.replies import forecast_reply, prediction_reply
+from matchcast.web.replies import ForecastReply, forecast_reply, prediction_reply
 
 
 def forecasting_with(to: Connections, service: str, telemetry: Telemetry) -> Forecasting:
     """Everything that forecasting opens, from one instance's connections."""
     forecast = forecaster(to.champion(), to.snapshot(kernel_hash()), to.code_revision(), telemetry)
-    return Forecasting(service, forecast, to.ledger(), to.tasks(), to.inbox(), to.transaction, problem_data)
+    return Forecasting(service, forecast, to.ledger(), to.tasks(), to.inbox(), to.transaction, problem_data, to.now)
 
 
 def forecaster(
@@ -35,10 +36,19 @@ def forecaster(
         (bundle, pointer), snapshot = champion(), published().snapshot
         with telemetry.inference_seconds.time():
             answer = forecast_for(asked, bundle=bundle, snapshot=snapshot, code_revision=code_revision, now=now)
-        reply = forecast_reply(answer.forecast, answer.coverage, snapshot, bundle.run_id, now)
+
+        def reply_to(made: Forecast) -> ForecastReply:
+            return forecast_reply(made, answer.coverage, snapshot, bundle.run_id, now)
+
         telemetry.show_model(pointer.version, pointer.registered_at)
         telemetry.predictions.labels("async").inc()
-        telemetry.confidence.labels(reply.predicted).observe(max(answer.forecast.probabilities))
-        return Made(answer.forecast, lambda id_: msgspec.to_builtins(prediction_reply(reply, id_)))
+        chances = answer.forecast.probabilities
+        telemetry.confidence.labels(reply_to(answer.forecast).predicted).observe(max(chances))
+
+        def shown(row: LedgerRow) -> Mapping[str, Any]:
+            told: dict[str, Any] = msgspec.to_builtins(prediction_reply(reply_to(row.forecast), row.forecast_id))
+            return told
+
+        return Made(answer.forecast, shown)
 
     return forecast

@@ -8,11 +8,13 @@ from anyio import CapacityLimiter, to_thread
 
 from functions.predict_sync.replies import BatchItem, BatchReply
 from functions.predict_sync.requests import MatchRequest, PredictRequest
+from matchcast.adapters.clock import Timer
 from matchcast.domain.assumption import Supposed
 from matchcast.domain.forecast import Cause
 from matchcast.errors import MatchcastError
 from matchcast.model.bundle import Bundle
 from matchcast.ports import Clock, StateSnapshot
+from matchcast.ports.events import Deadline
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.champion import Champion
 from matchcast.usecases.models import CHALLENGER, CHAMPION, Models
@@ -49,6 +51,9 @@ class Answering:
     """Answers requests; everything it is given is opened on first use.
 
     What memory holds is answered at once; for anything else a thread is taken, which may wait.
+
+    Args:
+        seconds: how long an answer may take; nothing is recorded for a request that was given up.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Answering:
         published: Callable[[], Published],
         shown: ShownForecasts,
         now: Clock,
+        seconds: float,
         telemetry: Telemetry,
     ) -> None:
         self._champion = champion
@@ -65,6 +71,7 @@ class Answering:
         self._published = published
         self._shown = shown
         self._now = now
+        self._seconds = seconds
         self._telemetry = telemetry
         self._is_open = False
         self._finding: Final = {name: CapacityLimiter(1) for name in (CHALLENGER, _OTHERS)}
@@ -75,7 +82,7 @@ class Answering:
         Raises:
             MatchcastError: there is no such forecast, for one match; for several, only where there can be none at all.
         """
-        body = call.body
+        body, deadline = call.body, Timer(self._seconds)
         with self._telemetry.prediction_seconds.time():
             if self._is_open and body.matches is None and body.model == CHAMPION:
                 with_ = self._with()
@@ -83,7 +90,8 @@ class Answering:
                 if known is not None and not (body.explain or body.interval):
                     return self._reply(known, body, with_)
             other = None if body.model == CHAMPION else await self._other(body.model)
-            return await to_thread.run_sync(self._waiting, body, other, call.request.scope, abandon_on_cancel=True)
+            scope = call.request.scope
+            return await to_thread.run_sync(self._waiting, body, other, scope, deadline, abandon_on_cancel=True)
 
     async def _other(self, name: str) -> Bundle:
         loaded = self._models.loaded(name)
@@ -93,14 +101,14 @@ class Answering:
         return await to_thread.run_sync(self._models.find, name, self._now(), limiter=limiter, abandon_on_cancel=True)
 
     def _waiting(
-        self, body: PredictRequest, other: Bundle | None, scope: Mapping[str, Any]
+        self, body: PredictRequest, other: Bundle | None, scope: Mapping[str, Any], deadline: Deadline
     ) -> PredictionReply | BatchReply:
         with_ = self._with(other)
         self._is_open = True
         if body.matches is not None:
-            answers = self._answers(body.matches, body, with_)
+            answers = self._answers(body.matches, body, with_, deadline)
             return BatchReply(items=[self._item(answer, body, with_, scope) for answer in answers])
-        (answer,) = self._answers([body], body, with_)
+        (answer,) = self._answers([body], body, with_, deadline)
         if isinstance(answer, MatchcastError):
             raise answer
         return self._reply(answer, body, with_)
@@ -114,7 +122,7 @@ class Answering:
         return _With(asked, self._published().snapshot, cause, self._now())
 
     def _answers(
-        self, matches: Sequence[MatchRequest], body: PredictRequest, with_: _With
+        self, matches: Sequence[MatchRequest], body: PredictRequest, with_: _With, deadline: Deadline
     ) -> list[Shown | Supposed | MatchcastError]:
         def ready(shown: Shown) -> None:
             _besides(shown, body, with_)
@@ -127,7 +135,7 @@ class Answering:
                 questions.append(error)
         with self._telemetry.inference_seconds.time():
             asked = [question for question in questions if not isinstance(question, MatchcastError)]
-            made = iter(self._shown.each(asked, **with_._asdict(), ready=ready))
+            made = iter(self._shown.each(asked, **with_._asdict(), deadline=deadline, ready=ready))
         return [question if isinstance(question, MatchcastError) else next(made) for question in questions]
 
     def _item(

@@ -39,8 +39,10 @@ def build(
     web = WebApp(
         "predict-sync", checks={"model": champion, "snapshot": published}, telemetry=telemetry, terms=terms,
     )  # fmt: skip
-    shown = ShownForecasts(ledger, cache, code_revision)
-    answering = Answering(champion, Models(champion, challenger, objects), published, shown, now, telemetry)
+    shown = ShownForecasts(ledger, cache, code_revision, now)
+    answering = Answering(
+        champion, Models(champion, challenger, objects), published, shown, now, terms.seconds, telemetry
+    )
 
     @web.post(
         "/predict/",

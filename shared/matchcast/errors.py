@@ -94,7 +94,7 @@ class Unavailable(MatchcastError):
 
 
 class TimedOut(Unavailable):
-    """The work took longer than it may; nothing was written."""
+    """The work took longer than it may. What of it was done is done; asking again shows it."""
 
 
 class BundleBroken(Unavailable):

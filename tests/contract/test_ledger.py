@@ -1,7 +1,7 @@
 """The chain of forecasts, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -12,12 +12,17 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, Probabilities, ledger_hash
 from matchcast.domain.match import Fixture
+from matchcast.ports import Clock
 from tests.contract.matches import KICKOFF, NOW
 
 
 def forecast(match_id: int | None = 7, home: float = 0.1 + 0.2) -> Forecast:
     fixture = Fixture("england:premier-league", "england:arsenal", "england:chelsea", KICKOFF, 2024, match_id)
     return Forecast(fixture, NOW, Probabilities(home, 0.3, 0.4), "v1", "snapshot", "abc123", Cause.REQUESTED)
+
+
+def clock_at(instant: datetime) -> Clock:
+    return lambda: instant
 
 
 def is_chain(rows: list[LedgerRow]) -> bool:
@@ -28,7 +33,7 @@ def is_chain(rows: list[LedgerRow]) -> bool:
 
 def test_rows_come_back_as_they_were_appended(database: Database) -> None:
     ledger = SqlLedger(database)
-    added = ledger.append([forecast(), forecast(None, 1 / 3)], NOW)
+    added = ledger.append([forecast(), forecast(None, 1 / 3)], lambda: NOW)
     assert list(ledger.rows()) == added
     assert [row.forecast_id for row in added] == [1, 2]
     assert added[1].forecast.probabilities.home == 1 / 3
@@ -36,9 +41,9 @@ def test_rows_come_back_as_they_were_appended(database: Database) -> None:
 
 
 def test_a_later_append_continues_the_chain(database: Database, database_url: str) -> None:
-    first = SqlLedger(database).append([forecast()], NOW)
+    first = SqlLedger(database).append([forecast()], lambda: NOW)
     restarted = Database(database_url)
-    second = SqlLedger(restarted).append([forecast()], NOW)
+    second = SqlLedger(restarted).append([forecast()], lambda: NOW)
     restarted.close()
     assert second[0].previous_hash == first[0].hash
     assert is_chain(list(SqlLedger(database).rows()))
@@ -47,7 +52,7 @@ def test_a_later_append_continues_the_chain(database: Database, database_url: st
 def test_history_lists_one_match_oldest_first(database: Database) -> None:
     ledger = SqlLedger(database)
     for minute, match_id in enumerate((7, 8, 7)):
-        ledger.append([forecast(match_id)], NOW + timedelta(minutes=minute))
+        ledger.append([forecast(match_id)], clock_at(NOW + timedelta(minutes=minute)))
     assert [row.forecast_id for row in ledger.history(7)] == [1, 3]
     assert ledger.history(9) == []
     assert ledger.find(2) == ledger.history(8)[0]
@@ -55,7 +60,7 @@ def test_history_lists_one_match_oldest_first(database: Database) -> None:
 
 
 def test_appending_nothing_writes_nothing(database: Database) -> None:
-    assert SqlLedger(database).append([], NOW) == []
+    assert SqlLedger(database).append([], lambda: NOW) == []
     assert list(SqlLedger(database).rows()) == []
 
 
@@ -65,7 +70,7 @@ def test_concurrent_appenders_make_one_chain(database_url: str) -> None:
     def append(number: int) -> None:
         own = Database(database_url)
         for _ in range(5):
-            SqlLedger(own).append([forecast(number), forecast(number)], NOW)
+            SqlLedger(own).append([forecast(number), forecast(number)], lambda: NOW)
         own.close()
 
     with ThreadPoolExecutor(8) as pool:
@@ -81,7 +86,7 @@ def test_concurrent_appenders_make_one_chain(database_url: str) -> None:
 
 @pytest.mark.parametrize("statement", ["UPDATE forecasts SET home_prob = 1", "DELETE FROM forecasts"])
 def test_rows_cannot_be_changed_or_deleted(database: Database, statement: str) -> None:
-    added = SqlLedger(database).append([forecast()], NOW)
+    added = SqlLedger(database).append([forecast()], lambda: NOW)
     with pytest.raises(DBAPIError, match="never changed or deleted"), database.writing() as connection:
         connection.execute(text(statement))
     assert list(SqlLedger(database).rows()) == added
@@ -91,10 +96,10 @@ def test_an_append_that_fails_adds_no_row(database: Database) -> None:
     broken = forecast()
     object.__setattr__(broken, "model_version", None)
     with pytest.raises(IntegrityError):
-        SqlLedger(database).append([forecast(), broken], NOW)
+        SqlLedger(database).append([forecast(), broken], lambda: NOW)
     assert list(SqlLedger(database).rows()) == []
 
 
 def test_more_rows_than_one_read_takes_come_in_order(database: Database) -> None:
-    added = SqlLedger(database).append([forecast()] * 2500, NOW)
+    added = SqlLedger(database).append([forecast()] * 2500, lambda: NOW)
     assert list(SqlLedger(database).rows()) == added

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -20,10 +20,12 @@ from matchcast.adapters.database.light import LightDatabase
 from matchcast.adapters.database.light_ports import LightApiKeys, LightLedger
 from matchcast.adapters.database.patience import Patience
 from matchcast.adapters.database.records import FORECAST_COLUMNS
+from matchcast.domain.forecast import LedgerRow
 from matchcast.errors import BadInput, Unavailable
-from tests.contract.matches import LATER, NOW
+from tests.contract.matches import KICKOFF, LATER, NOW
 from tests.contract.test_ledger import forecast, is_chain
 
+BEFORE = KICKOFF - timedelta(days=1)
 HURRIED = Patience(lock=0.2, statement=0.2, idle=10)
 
 
@@ -41,11 +43,16 @@ def stored(database: Database) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(query)]
 
 
+def ids(rows: Sequence[LedgerRow | None]) -> list[int | None]:
+    return [None if row is None else row.forecast_id for row in rows]
+
+
 def test_a_row_is_the_same_to_the_byte_whoever_appends_it(database: Database, light: LightDatabase) -> None:
     day_alone = replace(forecast(8), fixture=replace(forecast(8).fixture, kickoff_known=False, season=None))
     new = [forecast(), forecast(None, 1 / 3), day_alone]
-    first = LightLedger(light).append(new, NOW)
-    assert SqlLedger(database).append(new, NOW)[0].previous_hash == first[-1].hash
+    first = LightLedger(light).record(new, lambda: BEFORE)
+    assert first[-1] is not None
+    assert SqlLedger(database).append(new, lambda: BEFORE)[0].previous_hash == first[-1].hash
     rows = stored(database)
     for ours, theirs in zip(rows[:3], rows[3:], strict=True):
         assert [type(value) for value in ours] == [type(value) for value in theirs]
@@ -59,8 +66,8 @@ def test_appenders_of_both_kinds_make_one_chain(database: Database, database_url
 
     def append(number: int) -> None:
         ledger = SqlLedger(database) if number % 2 else LightLedger(light)
-        for _ in range(5):
-            ledger.append([forecast(number), forecast(number)], NOW)
+        for turn in range(0, 10, 2):
+            ledger.record([forecast(1000 * number + turn + one) for one in (0, 1)], lambda: BEFORE)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(append, range(8)))
@@ -71,17 +78,17 @@ def test_appenders_of_both_kinds_make_one_chain(database: Database, database_url
 
 
 def test_appending_nothing_opens_nothing(tmp_path: Path) -> None:
-    assert LightLedger(LightDatabase(f"sqlite:///{tmp_path}/none.db")).append([], NOW) == []
+    assert LightLedger(LightDatabase(f"sqlite:///{tmp_path}/none.db")).record([], lambda: BEFORE) == []
 
 
 def test_an_append_that_fails_adds_no_row_and_the_next_one_goes_on(database: Database, light: LightDatabase) -> None:
-    broken = forecast()
-    object.__setattr__(broken, "model_version", None)
-    with pytest.raises(Exception, match="model_version") as caught:
-        LightLedger(light).append([forecast(), broken], NOW)
+    broken = forecast(9)
+    object.__setattr__(broken, "code_revision", None)
+    with pytest.raises(Exception, match="code_revision") as caught:
+        LightLedger(light).record([forecast(8), broken], lambda: BEFORE)
     assert type(caught.value).__name__ in ("IntegrityError", "NotNullViolation")
     assert stored(database) == []
-    assert LightLedger(light).append([forecast()], NOW)[0].forecast_id == 1
+    assert ids(LightLedger(light).record([forecast()], lambda: BEFORE)) == [1]
 
 
 def test_active_keys_are_the_same_whoever_reads_them(database: Database, light: LightDatabase) -> None:
@@ -156,14 +163,14 @@ def test_a_place_is_told_without_its_password(url: str, place: str) -> None:
 
 def test_a_lock_is_waited_for_no_longer_than_said_and_then_had(database: Database, database_url: str) -> None:
     hurried = LightDatabase(database_url, patience=HURRIED)
-    LightLedger(hurried).append([forecast()], NOW)
+    LightLedger(hurried).record([forecast()], lambda: BEFORE)
     with database.writing() as connection:
         if not database.is_sqlite:
             connection.execute(text("LOCK TABLE forecasts"))
         for _ in range(6):
             with pytest.raises(Unavailable, match="try again"):
-                LightLedger(hurried).append([forecast()], NOW)
-    assert LightLedger(hurried).append([forecast()], NOW)[0].forecast_id == 2
+                LightLedger(hurried).record([forecast()], lambda: BEFORE)
+    assert ids(LightLedger(hurried).record([forecast(9)], lambda: BEFORE)) == [2]
     hurried.close()
 
 
@@ -171,13 +178,13 @@ def test_a_lock_is_waited_for_no_longer_than_said_and_then_had(database: Databas
 def test_connections_that_the_server_closed_are_opened_anew(database_url: str, light: LightDatabase) -> None:
     ledger = LightLedger(light)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: ledger.append([forecast()], NOW), range(8)))
+        list(pool.map(lambda number: ledger.record([forecast(number)], lambda: BEFORE), range(8)))
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert ledger.append([forecast()], NOW)[0].forecast_id == 9
+    assert ids(ledger.record([forecast(8)], lambda: BEFORE)) == [9]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

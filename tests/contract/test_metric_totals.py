@@ -48,7 +48,7 @@ def store(light: LightDatabase) -> LightMetricStore:
 
 def make(database: Database, *probabilities: Probabilities, cause: Cause = Cause.REQUESTED) -> None:
     new = [replace(forecast(), probabilities=p, cause=cause) for p in probabilities]
-    SqlLedger(database).append(new, NOW)
+    SqlLedger(database).append(new, lambda: NOW)
 
 
 def test_an_empty_database_has_nothing_to_tell(store: LightMetricStore) -> None:

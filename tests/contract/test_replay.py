@@ -17,7 +17,7 @@ def test_a_recorded_forecast_replays_and_its_chain_holds(database: Database, tmp
     here.publish(1, tmp_path)
     forecasts = house.current_forecasts(1, open_snapshot(house.snapshot_file(tmp_path / "s.sqlite", seed=1)))
     ledger = SqlLedger(database)
-    ledger.append(forecasts, NOW)
+    ledger.append(forecasts, lambda: NOW)
 
     def open_state(_: str, content: bytes) -> RecordedState:
         file = tmp_path / "recorded.sqlite"

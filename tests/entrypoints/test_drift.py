@@ -272,7 +272,7 @@ def test_results_are_settled_on_an_event(watched: Watched, drift: httpx.Client) 
         ).one()  # fmt: skip
     game = Fixture(last.tournament_id, last.home_team_id, last.away_team_id, last.kickoff_at, last.season, last.id)
     made = Forecast(game, last.kickoff_at, Probabilities(0.4, 0.3, 0.3), "v1", "s1", "c1", Cause.NEW_RESULTS)
-    SqlLedger(watched.database).append([made], last.kickoff_at.replace(hour=1))
+    SqlLedger(watched.database).append([made], lambda: last.kickoff_at.replace(hour=1))
     event = ingested(last.id)
     reply = reply_of(deliver(drift, event))
     assert reply is not None

@@ -17,6 +17,7 @@ from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import Fixture
 from matchcast.usecases.settle import Settler
 from tests.contract.matches import ingested
+from tests.contract.test_ledger import clock_at
 from tests.entrypoints import house
 from tests.entrypoints.house import House
 from tests.entrypoints.served import assert_problem, served
@@ -36,7 +37,7 @@ def settled(furnished: House) -> House:
         for hours, home in ((5, 0.5), (2, 0.25 + number / 60)):
             at, chances = game.kickoff_at - hours * HOUR, Probabilities(home, 0.25, 0.75 - home)
             made = Forecast(fixture, at, chances, f"v{number % 2}", "s1", "c1", Cause.NEW_RESULTS)
-            ledger.append([made], lambda at=at: at)
+            ledger.append([made], clock_at(at))
     settler = Settler("drift", SqlSettlements(database), SqlPrices(database), SqlInbox(database))
     settler.settle(ingested(*(game.id for game in GAMES)), house.NOW, Timer(60))
     database.close()

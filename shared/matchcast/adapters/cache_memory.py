@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import Final, NamedTuple
@@ -51,6 +51,9 @@ class MemoryCache:
             self._kept.move_to_end(key)
             return kept.value
 
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        return {key: value for key in keys if (value := self.get(key)) is not None}
+
     def put(self, key: str, value: bytes, seconds: float) -> None:
         with self._lock:
             self._forget(key)
@@ -59,7 +62,11 @@ class MemoryCache:
             while self._size > self._largest:
                 self._forget(next(iter(self._kept)))
 
-    def take(self, key: str, policy: Policy, now: datetime) -> Taken:
+    def put_many(self, values: Mapping[str, bytes], seconds: float) -> None:
+        for key, value in values.items():
+            self.put(key, value, seconds)
+
+    def take(self, key: str, policy: Policy, now: datetime, count: int = 1) -> Taken:
         asked_at = now.timestamp()
         with self._lock:
             tokens, at = self._buckets.get(key) or _Bucket(policy.quota, asked_at)
@@ -67,14 +74,14 @@ class MemoryCache:
                 tokens += (asked_at - at) * policy.quota / policy.window_seconds
                 at = asked_at
             tokens = min(tokens, policy.quota)
-            allowed = tokens >= 1
+            allowed = tokens >= count
             if allowed:
-                tokens -= 1
+                tokens -= count
             self._buckets[key] = _Bucket(tokens, at)
             self._buckets.move_to_end(key)
             if len(self._buckets) > self._most_buckets:
                 self._buckets.popitem(last=False)
-        return told(allowed, tokens, policy)
+        return told(allowed, tokens, policy, count)
 
     def announce(self, topic: str) -> None:
         for heard in tuple(self._listeners.get(topic, ())):
@@ -95,7 +102,7 @@ class MemoryCache:
             self._size -= len(kept.value)
 
 
-def told(allowed: bool, tokens: float, policy: Policy) -> Taken:
-    """What is told of a bucket that holds so many tokens after one was taken, or refused."""
-    lacking = policy.quota - tokens if allowed else 1 - tokens
+def told(allowed: bool, tokens: float, policy: Policy, count: int) -> Taken:
+    """What is told of a bucket that holds so many tokens after `count` were taken, or refused."""
+    lacking = policy.quota - tokens if allowed else count - tokens
     return Taken(allowed, int(tokens), lacking * policy.window_seconds / policy.quota)

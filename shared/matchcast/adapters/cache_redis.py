@@ -6,7 +6,7 @@ and buckets are counted in this process. The thread hears the notices, and conne
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from threading import Event, Lock, Thread
@@ -44,9 +44,10 @@ if now > at then
   at = now
 end
 tokens = math.min(tokens, quota)
-local allowed = tokens >= 1
+local count = tonumber(ARGV[5])
+local allowed = tokens >= count
 if allowed then
-  tokens = tokens - 1
+  tokens = tokens - count
 end
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.17g', tokens), 'at', string.format('%.17g', at))
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
@@ -79,17 +80,34 @@ class RedisCache:
         found: Any = self._asked("GET", lambda redis: redis.get(f"{PREFIX}kept:{key}"))
         return None if found is None else bytes(found)
 
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        names = [f"{PREFIX}kept:{key}" for key in keys]
+        found: Any = self._asked("MGET", lambda redis: redis.mget(names)) if keys else None
+        return {} if found is None else {key: bytes(value) for key, value in zip(keys, found, strict=True) if value}
+
     def put(self, key: str, value: bytes, seconds: float) -> None:
         milliseconds = max(1, round(seconds * 1000))
         self._asked("SET", lambda redis: redis.set(f"{PREFIX}kept:{key}", value, px=milliseconds))
 
-    def take(self, key: str, policy: Policy, now: datetime) -> Taken:
+    def put_many(self, values: Mapping[str, bytes], seconds: float) -> None:
+        milliseconds = max(1, round(seconds * 1000))
+
+        def put(redis: "Redis") -> object:
+            with redis.pipeline(transaction=False) as pipeline:
+                for key, value in values.items():
+                    pipeline.set(f"{PREFIX}kept:{key}", value, px=milliseconds)
+                return pipeline.execute()
+
+        if values:
+            self._asked("SET", put)
+
+    def take(self, key: str, policy: Policy, now: datetime, count: int = 1) -> Taken:
         kept = round((policy.window_seconds + _SPARE) * 1000)
-        arguments = [policy.quota, repr(float(policy.window_seconds)), repr(now.timestamp()), kept]
+        arguments = [policy.quota, repr(float(policy.window_seconds)), repr(now.timestamp()), kept, count]
         answer: Any = self._asked("EVALSHA", lambda _: self._script(keys=[f"{PREFIX}bucket:{key}"], args=arguments))
         if answer is None:
-            return self._alone.take(key, policy, now)
-        return told(bool(answer[0]), float(answer[1]), policy)
+            return self._alone.take(key, policy, now, count)
+        return told(bool(answer[0]), float(answer[1]), policy, count)
 
     def announce(self, topic: str) -> None:
         from redis.exceptions import RedisError

@@ -243,19 +243,44 @@ class MatchReader(Protocol):
 
 
 class LedgerEnd(Protocol):
-    """Where forecasts are added to the ledger."""
+    """Where forecasts that were asked for are recorded."""
 
-    def append(self, forecasts: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
-        """Add rows at the end of the chain, all or none.
+    def record(self, asked: Sequence[Forecast], clock: Clock) -> Sequence[LedgerRow | None]:
+        """The rows that hold these forecasts.
 
+        A forecast of the same fixture by the same model from the same state is the same one, whatever it was made for,
+        `compared` apart: the row that holds it is given back. Others are added at the end of the chain, all or none.
+
+        Args:
+            clock: asked for `recorded_at` once nobody else can write.
+        Returns:
+            In order; None where the kick-off had come by then.
         Raises:
             Unavailable: the ledger cannot be reached; nothing was written.
+        """
+        ...
+
+    def hashes(self, forecast_ids: Sequence[int]) -> Mapping[int, str]:
+        """The hash of each of these rows that there is, by id.
+
+        Raises:
+            Unavailable: the ledger cannot be reached.
         """
         ...
 
 
 class Ledger(LedgerEnd, Protocol):
     """The append-only record of every forecast shown."""
+
+    def append(self, forecasts: Sequence[Forecast], clock: Clock) -> Sequence[LedgerRow]:
+        """Add rows at the end of the chain as they are, all or none.
+
+        Args:
+            clock: asked for `recorded_at` once nobody else can write.
+        Raises:
+            Unavailable: the ledger cannot be reached; nothing was written.
+        """
+        ...
 
     def find(self, forecast_id: int) -> LedgerRow | None: ...
 

@@ -4,7 +4,7 @@ Whatever implements these never raises because it cannot reach what it needs: it
 says so through `problem`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
@@ -28,11 +28,11 @@ class Policy(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What came of taking one request from a bucket.
+    """What came of taking from a bucket.
 
     Attributes:
         remaining: whole requests that may follow at once.
-        reset_seconds: if allowed, until the bucket is full again; if not, until the next request may be taken.
+        reset_seconds: if allowed, until the bucket is full again; if not, until as many may be taken.
     """
 
     allowed: bool
@@ -45,16 +45,24 @@ class Cache(Protocol):
 
     def get(self, key: str) -> bytes | None: ...
 
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """What is remembered of these, in one question."""
+        ...
+
     def put(self, key: str, value: bytes, seconds: float) -> None:
         """Remember `value` for so long, at least a millisecond."""
+        ...
+
+    def put_many(self, values: Mapping[str, bytes], seconds: float) -> None:
+        """Remember all of them for so long, in one go."""
         ...
 
 
 class Buckets(Protocol):
     """Token buckets by key, full at first."""
 
-    def take(self, key: str, policy: Policy, now: datetime) -> Taken:
-        """Take one request, if there is one.
+    def take(self, key: str, policy: Policy, now: datetime, count: int = 1) -> Taken:
+        """Take so many requests, if there are as many; otherwise none.
 
         In no span of time are more allowed than the quota and what flows in meanwhile. A `now` before another that was
         told lets nothing flow in.

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Protocol
 
 from matchcast.domain.forecast import Forecast, LedgerRow
+from matchcast.ports import Clock
 from matchcast.ports.events import Deadline
 
 
@@ -31,6 +31,6 @@ class RenewedLedger(Protocol):
         """The last row of each of these matches that has any, made by whichever champion there was."""
         ...
 
-    def append(self, forecasts: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
+    def append(self, forecasts: Sequence[Forecast], clock: Clock) -> Sequence[LedgerRow]:
         """As `Ledger.append`."""
         ...

@@ -17,19 +17,20 @@ from matchcast.events import (
     first_event,
     next_event,
 )
-from matchcast.ports import Ledger
+from matchcast.ports import Clock, LedgerEnd
 from matchcast.ports.events import Deadline, Finished, Handled, Inbox, Sink, Task, Tasks, TaskState, Transaction
 from matchcast.usecases.asking import asked_of, publish_asking
+from matchcast.usecases.question import kicked_off
 from matchcast.usecases.together import Together
 
 KIND: Final = "prediction"
 
 
 class Made(NamedTuple):
-    """A forecast, and the answer that shows it, given its id in the ledger."""
+    """A forecast, and the answer that shows it, given the ledger's row that holds it."""
 
     forecast: Forecast
-    shown: Callable[[int], Mapping[str, Any]]
+    shown: Callable[[LedgerRow], Mapping[str, Any]]
 
 
 class Requests:
@@ -93,24 +94,26 @@ class Forecasting:
 
     The forecast is made first; ledger row, task and record of the event are then written in one transaction, together
     with those of other forecasts that wait at the moment: the ledger's end is taken, and the transaction made to last,
-    once for all of them. A task is never seen running.
+    once for all of them. A task is never seen running. What the ledger holds already is answered as it stands there.
 
     Args:
         service: on whose behalf; also the consumer in the inbox.
         forecast: makes one at an instant, of the id of a known fixture or of a pairing.
         transaction: of the database that ledger, tasks and inbox share.
         problem_of: an error as events and tasks tell it.
+        clock: tells when a forecast is recorded.
     """
 
     def __init__(
         self,
         service: str,
         forecast: Callable[[int | Pairing, datetime], Made],
-        ledger: Ledger,
+        ledger: LedgerEnd,
         tasks: Tasks,
         inbox: Inbox,
         transaction: Transaction,
         problem_of: Callable[[MatchcastError], Problem],
+        clock: Clock,
     ) -> None:
         self._service = service
         self._forecast = forecast
@@ -119,6 +122,7 @@ class Forecasting:
         self._inbox = inbox
         self._transaction = transaction
         self._problem_of = problem_of
+        self._clock = clock
         self._written = Together[_Outcome, Event | None](self._write, lambda one: one.task_id)
 
     def carry_out(self, event: Event, now: datetime, deadline: Deadline) -> Event | None:
@@ -150,7 +154,7 @@ class Forecasting:
             before = self._inbox.replies(self._service, [one.event for one in batch])
             new = [one for one in batch if one.task_id in open_tasks and _key(one.event) not in before]
             made = [one.made.forecast for one in new if isinstance(one.made, Made)]
-            rows = iter(self._ledger.append(made, recorded_at=now))
+            rows = iter(self._ledger.record(made, self._clock))
             ended = [self._ended(one, rows, now) for one in new]
             self._tasks.finish_all([finished for finished, _ in ended], now)
             told = {_key(one.event): Handled(reply) for one, (_, reply) in zip(new, ended, strict=True)}
@@ -164,17 +168,21 @@ class Forecasting:
             for one in batch
         ]
 
-    def _ended(self, one: _Outcome, rows: Iterator[LedgerRow], now: datetime) -> tuple[Finished, Event]:
+    def _ended(self, one: _Outcome, rows: Iterator[LedgerRow | None], now: datetime) -> tuple[Finished, Event]:
         """The end of its task, and what follows."""
         told: PredictionCompleted | PredictionFailed
-        if isinstance(one.made, Made):
-            id_ = next(rows).forecast_id
-            finished = Finished(one.task_id, result=one.made.shown(id_))
-            told = PredictionCompleted(task_id=one.task_id, forecast=_data(one.made.forecast, id_))
+        row = next(rows) if isinstance(one.made, Made) else None
+        if isinstance(one.made, Made) and row is not None:
+            finished = Finished(one.task_id, result=one.made.shown(row))
+            told = PredictionCompleted(task_id=one.task_id, forecast=_data(row))
         else:
-            finished = Finished(one.task_id, problem=one.made.to_json())
-            told = PredictionFailed(task_id=one.task_id, problem=one.made)
+            problem = self._late(one.made.forecast) if isinstance(one.made, Made) else one.made
+            finished = Finished(one.task_id, problem=problem.to_json())
+            told = PredictionFailed(task_id=one.task_id, problem=problem)
         return finished, next_event(one.event, told, service=self._service, now=now)
+
+    def _late(self, forecast: Forecast) -> Problem:
+        return self._problem_of(kicked_off(forecast.fixture.kickoff_at, "kickoff_at"))
 
 
 def _check_deadlines(batch: Sequence[_Outcome]) -> None:
@@ -198,10 +206,10 @@ def _asked(payload: PredictionRequested) -> int | Pairing:
     )  # fmt: skip
 
 
-def _data(forecast: Forecast, forecast_id: int) -> ForecastData:
-    fixture = forecast.fixture
+def _data(row: LedgerRow) -> ForecastData:
+    forecast, fixture = row.forecast, row.forecast.fixture
     return ForecastData(
-        forecast_id=forecast_id,
+        forecast_id=row.forecast_id,
         match_id=fixture.match_id,
         tournament=fixture.tournament,
         home_team=fixture.home_team,

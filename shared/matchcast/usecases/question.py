@@ -107,3 +107,12 @@ def check_kickoff(kickoff_at: datetime, kickoff_known: bool, as_of: datetime, fi
             f"give one until {(as_of + FURTHEST).date().isoformat()}",
             field,
         )
+
+
+def kicked_off(kickoff_at: datetime, field: str) -> BadInput:
+    """What is wrong with a match whose kick-off came before its forecast was on record."""
+    return BadInput(
+        f"{field}: the kick-off {kickoff_at.isoformat()} came before the forecast was on record; forecasts are recorded "
+        "before kick-off, GET /predict/{match_id} shows the last one",
+        field,
+    )

@@ -79,7 +79,7 @@ class Renewer:
             still_my_turn()
             if renewed.content is not None:
                 self.objects.put(renewed.pointer.key, renewed.content)
-            self.ledger.append(renewed.fresh, now)
+            self.ledger.append(renewed.fresh, self.now)
             if renewed.content is not None:
                 still_my_turn()
                 serve_snapshot(self.objects, renewed.pointer)

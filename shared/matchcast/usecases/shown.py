@@ -1,12 +1,13 @@
 """Forecasts shown on request: made once, recorded before anyone sees them, and shown again as they stand in the ledger.
 
 A forecast of the same fixture by the same model from the same state is the same forecast: asked for again, its row is shown
-again. It is looked for in this process's memory, then in what instances share; with neither, two processes may each record
-one, and both rows are true. A forecast that could not be recorded is not kept: the next request tries again.
+again, whichever process recorded it. This process's memory and what instances share only spare the work of making it and of
+asking the ledger to record it, which gives back the row that is there. What instances share is believed where the ledger
+holds that very row. A forecast that could not be recorded is not kept: the next request tries again.
 """
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -15,16 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matchcast.domain.assumption import Hypothetical, Supposed
-from matchcast.domain.forecast import Cause, Coverage, Forecast, LedgerRow
+from matchcast.domain.forecast import Cause, Coverage, Forecast, LedgerRow, latest_instant
 from matchcast.domain.match import Fixture
-from matchcast.errors import MatchcastError, Unavailable
+from matchcast.errors import BadInput, MatchcastError, Unavailable
 from matchcast.features.online import read_row
 from matchcast.model.bundle import Bundle
-from matchcast.ports import LedgerEnd, StateSnapshot
+from matchcast.ports import Clock, LedgerEnd, StateSnapshot
 from matchcast.ports.cache import Cache
+from matchcast.ports.events import Deadline
 from matchcast.usecases.kept import Kept
 from matchcast.usecases.predict import Answer, forecast_each
-from matchcast.usecases.question import Question, check_kickoff, field_of, fixture_asked_for
+from matchcast.usecases.question import Question, check_kickoff, field_of, fixture_asked_for, kicked_off
 from matchcast.usecases.recorded import key_of, packed, unpacked
 from matchcast.usecases.together import Together
 
@@ -93,7 +95,21 @@ class _New:
 
     key: _Key
     shown: Shown
-    now: datetime
+    field: str
+
+
+class _Wanted(NamedTuple):
+    """What one request wants recorded."""
+
+    new: Sequence[_New]
+    deadline: Deadline
+
+
+class _Recorded(NamedTuple):
+    """A forecast as it is shown now, and its row if that is new to this process."""
+
+    shown: Shown | MatchcastError
+    row: LedgerRow | None = None
 
 
 class ShownForecasts:
@@ -103,6 +119,7 @@ class ShownForecasts:
         ledger: opens the ledger.
         cache: opens what instances share.
         code_revision: of this code.
+        clock: tells when a forecast is recorded.
         kept: how many forecasts memory holds.
     """
 
@@ -111,14 +128,16 @@ class ShownForecasts:
         ledger: Callable[[], LedgerEnd],
         cache: Callable[[], Cache],
         code_revision: Callable[[], str],
+        clock: Clock,
         kept: int = 4096,
     ) -> None:
         self._ledger = ledger
         self._cache = cache
         self._code_revision = code_revision
+        self._clock = clock
         self._by_key = Kept[_Key, Shown](kept)
         self._by_question = _Questions(kept)
-        self._record = Together[list[_New], list[Shown]](self._recorded, id)
+        self._record = Together[_Wanted, list[_Recorded]](self._recorded, id)
 
     def again(
         self, asked: Question, *, bundle: Bundle, snapshot: StateSnapshot, now: datetime, cause: Cause
@@ -144,18 +163,20 @@ class ShownForecasts:
         snapshot: StateSnapshot,
         now: datetime,
         cause: Cause,
+        deadline: Deadline,
         ready: Callable[[Shown], object] = id,
     ) -> list[Shown | Supposed | MatchcastError]:
         """Everything that was asked for: found or made in one call of the model, and recorded in one transaction.
 
         Args:
+            deadline: once it is over, nothing is recorded any more.
             ready: called with what is new before it is recorded; where it fails, nothing is.
         Returns:
-            In order; as `predict.forecast_each`.
+            In order; as `predict.forecast_each`, and BadInput for a match that has kicked off meanwhile.
+        Raises:
+            TimedOut: nothing was recorded.
         """
-        answers: list[Shown | Supposed | MatchcastError | None] = [
-            self._found(one, bundle, snapshot, now, cause) for one in asked
-        ]
+        answers = self._found(asked, bundle, snapshot, now, cause)
         open_ = [number for number, answer in enumerate(answers) if answer is None]
         made = forecast_each(
             [asked[number] for number in open_], bundle=bundle, snapshot=snapshot, code_revision=self._code_revision(),
@@ -166,72 +187,127 @@ class ShownForecasts:
             if isinstance(one, Answer):
                 shown = Shown(one.forecast, one.coverage, None, one.row)
                 ready(shown)
-                new[number] = _New(_key(one.forecast.fixture, bundle, snapshot, cause), shown, now)
+                key = _key(one.forecast.fixture, bundle, snapshot, cause)
+                new[number] = _New(key, shown, _field_of(asked[number]))
             else:
                 answers[number] = one
         if new:
-            answers_of_new = zip(new, self._record(list(new.values())), strict=True)
-            for number, recorded in answers_of_new:
-                answers[number] = recorded
+            recorded = self._record(_Wanted(list(new.values()), deadline))
+            for number, one_recorded in zip(new, recorded, strict=True):
+                answers[number] = one_recorded.shown
+            self._share([(one.key, told) for one, told in zip(new.values(), recorded, strict=True)])
         for question, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Shown) and answer.forecast_id is not None:
                 self._by_question.put(snapshot, (question, bundle.version, cause), answer)
         return [answer for answer in answers if answer is not None]
 
     def _found(
-        self, asked: Question, bundle: Bundle, snapshot: StateSnapshot, now: datetime, cause: Cause
-    ) -> Shown | MatchcastError | None:
-        """A forecast that was shown before, or why there can be none; None if it is to be made."""
-        if isinstance(asked, Hypothetical):
-            return None
+        self, asked: Sequence[Question], bundle: Bundle, snapshot: StateSnapshot, now: datetime, cause: Cause
+    ) -> list[Shown | Supposed | MatchcastError | None]:
+        """Forecasts that were shown before, or why there can be none; None where one is to be made."""
+        answers: list[Shown | Supposed | MatchcastError | None] = []
+        keys: dict[int, _Key] = {}
+        for number, question in enumerate(asked):
+            try:
+                known = self.again(question, bundle=bundle, snapshot=snapshot, now=now, cause=cause)
+                if known is None and not isinstance(question, Hypothetical):
+                    fixture = fixture_asked_for(question, snapshot, max(now, snapshot.as_of))
+                    keys[number] = _key(fixture, bundle, snapshot, cause)
+                    known = self._by_key.get(keys[number])
+                answers.append(known)
+            except MatchcastError as error:
+                answers.append(error)
+        shared = self._shared({keys[number] for number in keys if answers[number] is None})
+        for number, key in keys.items():
+            answers[number] = answers[number] or shared.get(key)
+        return answers
+
+    def _shared(self, keys: Collection[_Key]) -> Mapping[_Key, Shown]:
+        """What other instances showed and the ledger holds."""
+        by_name = {key_of(*key): key for key in keys}
+        told = {}
+        for name, raw in (self._cache().get_many(list(by_name)) if by_name else {}).items():
+            read = unpacked(raw, *by_name[name])
+            if read is not None:
+                told[by_name[name]] = read
+        if not told:
+            return {}
         try:
-            shown = self.again(asked, bundle=bundle, snapshot=snapshot, now=now, cause=cause)
-            if shown is not None:
-                return shown
-            fixture = fixture_asked_for(asked, snapshot, max(now, snapshot.as_of))
-        except MatchcastError as error:
-            return error
-        key = _key(fixture, bundle, snapshot, cause)
-        shown = self._by_key.get(key)
-        if shown is not None:
-            return shown
-        raw = self._cache().get(key_of(*key))
-        told = None if raw is None else unpacked(raw, *key)
-        if told is None:
-            return None
-        row, coverage = told
-        shown = Shown(row.forecast, coverage, row.forecast_id)
-        self._by_key.put(key, shown)
-        return shown
+            hashes = self._ledger().hashes([row.forecast_id for row, _ in told.values()])
+        except Unavailable as error:
+            _LOG.warning("what instances share is left aside: %s", error)
+            return {}
+        found = {}
+        for key, (row, coverage) in told.items():
+            if hashes.get(row.forecast_id) == row.hash:
+                found[key] = Shown(row.forecast, coverage, row.forecast_id)
+                self._by_key.put(key, found[key])
+        return found
 
-    def _recorded(self, batch: Sequence[list[_New]]) -> Sequence[list[Shown]]:
-        """Requests that wait together, in one transaction; of equal forecasts the first one is recorded."""
-        known: dict[_Key, Shown] = {}
+    def _share(self, recorded: Sequence[tuple[_Key, _Recorded]]) -> None:
+        """Tell other instances of rows that were not known here."""
+        rows = {
+            key_of(*key): packed(told.row, told.shown.coverage)
+            for key, told in recorded
+            if told.row is not None and isinstance(told.shown, Shown)
+        }
+        if rows:
+            self._cache().put_many(rows, _REMEMBERED.total_seconds())
+
+    def _recorded(self, batch: Sequence[_Wanted]) -> Sequence[list[_Recorded] | MatchcastError]:
+        """Requests that wait together, in one transaction."""
+        answers: list[list[_Recorded] | MatchcastError] = []
+        known: dict[_Key, _Recorded] = {}
         fresh: dict[_Key, _New] = {}
-        for one in (one for member in batch for one in member):
-            before = self._by_key.get(one.key)  # another request may have been quicker
-            if before is None:
-                fresh.setdefault(one.key, one)
-            else:
-                known[one.key] = before
-        for one, row in zip(fresh.values(), self._appended(list(fresh.values())), strict=True):
-            known[one.key] = one.shown
-            if row is not None:
-                one.shown.forecast_id = row.forecast_id
-                self._by_key.put(one.key, one.shown)
-                raw = packed(row, one.shown.coverage)
-                self._cache().put(key_of(*one.key), raw, _REMEMBERED.total_seconds())
-        return [[known[one.key] for one in member] for member in batch]
+        late: dict[int, MatchcastError] = {}
+        for number, member in enumerate(batch):
+            try:
+                member.deadline.check()
+            except MatchcastError as error:
+                late[number] = error
+                continue
+            for one in member.new:
+                before = self._by_key.get(one.key)  # another request may have been quicker
+                if before is None:
+                    fresh.setdefault(one.key, one)
+                else:
+                    known[one.key] = _Recorded(before)
+        known |= zip(fresh, self._written(list(fresh.values())), strict=True)
+        for number, member in enumerate(batch):
+            answers.append(late.get(number) or [known[one.key] for one in member.new])
+        return answers
 
-    def _appended(self, new: Sequence[_New]) -> Sequence[LedgerRow | None]:
+    def _written(self, new: Sequence[_New]) -> Sequence[_Recorded]:
         if not new:
             return []
         try:
-            forecasts = [one.shown.forecast for one in new]
-            return self._ledger().append(forecasts, recorded_at=max(one.now for one in new))
+            rows = self._ledger().record([one.shown.forecast for one in new], self._clock)
         except Unavailable as error:
             _LOG.warning("the ledger is behind by %d: %s", len(new), error)
-            return [None] * len(new)
+            now = self._clock()
+            return [_Recorded(_refused(one) if _is_late(one, now) else one.shown) for one in new]
+        return [
+            _Recorded(_refused(one)) if row is None else _Recorded(self._standing(one, row), row)
+            for one, row in zip(new, rows, strict=True)
+        ]
+
+    def _standing(self, new: _New, row: LedgerRow) -> Shown:
+        new.shown.forecast, new.shown.forecast_id = row.forecast, row.forecast_id
+        self._by_key.put(new.key, new.shown)
+        return new.shown
+
+
+def _is_late(new: _New, now: datetime) -> bool:
+    fixture = new.key.fixture
+    return now >= latest_instant(fixture.kickoff_at, fixture.kickoff_known)
+
+
+def _refused(new: _New) -> BadInput:
+    return kicked_off(new.key.fixture.kickoff_at, new.field)
+
+
+def _field_of(asked: Question) -> str:
+    return field_of(asked.asked if isinstance(asked, Hypothetical) else asked)
 
 
 def _key(fixture: Fixture, bundle: Bundle, snapshot: StateSnapshot, cause: Cause) -> _Key:

@@ -118,7 +118,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     batch = forecast_tables(finished, future, bundle, AS_OF, code_revision="c1", cause=Cause.NEW_MODEL)
     teams = pa.table({"team_id": ["spain:club-00"], "name": ["Club 00"], "country": ["spain"], "aliases": [["Zero"]]})
     publish(batch, teams, bundle, objects, NOW)
-    SqlLedger(Database(url)).append(batch.forecasts, NOW)
+    SqlLedger(Database(url)).append(batch.forecasts, lambda: NOW)
     return Pipeline(folder, finished, future, bundle, batch)
 
 

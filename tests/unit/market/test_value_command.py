@@ -30,7 +30,7 @@ def _a_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate(url)
     for probs in (Probabilities(0.2, 0.3, 0.5), Probabilities(0.6, 0.25, 0.15)):
         forecast = Forecast(FIXTURE, AS_OF, probs, "v1", "snapshot", "c1", Cause.NEW_RESULTS)
-        SqlLedger(Database(url)).append([forecast], NOW)
+        SqlLedger(Database(url)).append([forecast], lambda: NOW)
 
 
 def value(*words: str, code: int = 0) -> str:

@@ -56,8 +56,8 @@ def furnished(made: House) -> House:
         asked, bundle=load_bundle(house.bundle_files(1)), snapshot=snapshot, code_revision="c1", now=NOW
     ).forecast
     ledger = ledger_of(made)
-    ledger.append([requested], NOW)
-    ledger.append(house.current_forecasts(1, snapshot), NOW)
+    ledger.append([requested], lambda: NOW)
+    ledger.append(house.current_forecasts(1, snapshot), lambda: NOW)
     return made
 
 
@@ -149,7 +149,7 @@ def test_forecasts_of_the_compiled_pass_over_columns_come_out_of_the_snapshot(
     batch = forecast_tables(finished, future, bundle, AS_OF, code_revision="c1", cause=Cause.NEW_MODEL)
     teams = pa.table({"team_id": ["england:newtown"], "name": ["Newtown"], "country": ["england"], "aliases": [[""]]})
     publish(batch, teams, bundle, made.objects, NOW)
-    ledger_of(made).append(batch.forecasts, NOW)
+    ledger_of(made).append(batch.forecasts, lambda: NOW)
     assert len({f.probabilities for f in batch.forecasts}) > 1
     assert f"{len(future)} forecasts replayed, {len(future)} equal, 0 not" in replay("--all")
 
@@ -161,7 +161,7 @@ def test_a_forecast_made_by_a_model_promoted_after_the_snapshot_replays(here: Ho
     later = load_bundle(house.bundle_files(2))
     asked = Pairing("Gate", "Westfield", ENGLAND, NOW.replace(day=9))
     made = forecast_for(asked, bundle=later, snapshot=snapshot, code_revision="c1", now=NOW).forecast
-    (row,) = ledger_of(here).append([made], NOW)
+    (row,) = ledger_of(here).append([made], lambda: NOW)
     assert later.version not in snapshot_of(here).name
     assert "all are equal" in replay(str(row.forecast_id))
 

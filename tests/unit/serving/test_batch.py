@@ -42,7 +42,7 @@ def test_a_batch_made_twice_is_the_same_batch_and_adds_nothing_to_the_ledger(tmp
     forecasts = tuple(house.current_forecasts(1, snapshot))
     batch = Batch(forecasts, (1.0,) * len(forecasts), house.passed().state)
     first, fresh = reconciled(batch, [], made_alike)
-    ledger.append(fresh, house.NOW)
+    ledger.append(fresh, lambda: house.NOW)
     again, fresh_again = reconciled(batch, list(ledger.rows()), made_alike)
     assert (first, again) == (batch, batch)
     assert (len(fresh), fresh_again) == (len(batch.forecasts), [])

@@ -1,8 +1,8 @@
 """Forecasts shown on request, and shown again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -15,12 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matchcast.adapters.cache_memory import MemoryCache
+from matchcast.adapters.database.recording import recorded
 from matchcast.adapters.snapshot_file import SnapshotFile, open_snapshot
 from matchcast.domain.assumption import Assumption, Hypothetical, Supposed
-from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, Pairing, chained
-from matchcast.errors import BadInput, MatchcastError, NotFound, Unavailable, UnknownTeam
+from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, Pairing
+from matchcast.errors import BadInput, MatchcastError, NotFound, TimedOut, Unavailable, UnknownTeam
 from matchcast.model.bundle import load_bundle
+from matchcast.ports import Clock
 from matchcast.ports.cache import Cache
+from matchcast.ports.events import Deadline
 from matchcast.usecases.predict import Answer, forecast_each
 from matchcast.usecases.question import Question
 from matchcast.usecases.recorded import key_of, packed, unpacked
@@ -44,17 +47,38 @@ class NotedLedger:
     lock: Any = field(default_factory=Lock)
     before: Callable[[], object] = int
 
-    def append(self, forecasts: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
+    def record(self, asked: Sequence[Forecast], clock: Clock) -> Sequence[LedgerRow | None]:
         self.before()
-        if self.away:
-            raise Unavailable("the database is away")
+        self._check()
         with self.lock:
             last = self.rows[-1] if self.rows else None
             end = (0, GENESIS_HASH) if last is None else (last.forecast_id, last.hash)
-            added = chained(forecasts, recorded_at, *end)
+            rows, added = recorded(asked, self.rows, clock(), *end)
             self.rows += added
             self.appends.append(len(added))
-        return added
+        return rows
+
+    def hashes(self, forecast_ids: Sequence[int]) -> Mapping[int, str]:
+        self._check()
+        return {row.forecast_id: row.hash for row in self.rows if row.forecast_id in forecast_ids}
+
+    def _check(self) -> None:
+        if self.away:
+            raise Unavailable("the database is away")
+
+
+class Forever:
+    """A deadline that never comes."""
+
+    def check(self) -> None:
+        pass
+
+
+class Over:
+    """A deadline that is over."""
+
+    def check(self) -> None:
+        raise TimedOut("too late")
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +101,8 @@ def cache() -> MemoryCache:
     return MemoryCache()
 
 
-def process(ledger: NotedLedger, cache: Cache, kept: int = 4096) -> ShownForecasts:
-    return ShownForecasts(lambda: ledger, lambda: cache, lambda: "c1", kept)
+def process(ledger: NotedLedger, cache: Cache, kept: int = 4096, clock: Clock = lambda: NOW) -> ShownForecasts:
+    return ShownForecasts(lambda: ledger, lambda: cache, lambda: "c1", clock, kept)
 
 
 def ask(
@@ -88,8 +112,9 @@ def ask(
     now: datetime = NOW,
     bundle: Any = BUNDLE,
     cause: Cause = Cause.REQUESTED,
+    deadline: Deadline | None = None,
 ) -> list[Shown | Supposed | MatchcastError]:
-    return shown.each(asked, bundle=bundle, snapshot=snapshot, now=now, cause=cause)
+    return shown.each(asked, bundle=bundle, snapshot=snapshot, now=now, cause=cause, deadline=deadline or Forever())
 
 
 def one(*args: Any, **options: Any) -> Shown:
@@ -134,9 +159,99 @@ def test_another_process_shows_the_same_row(snapshot: SnapshotFile, ledger: Note
     assert again(other, snapshot, PAIRING) is second
 
 
-def test_processes_that_share_nothing_each_record_a_true_row(snapshot: SnapshotFile, ledger: NotedLedger) -> None:
-    first, second = (one(process(ledger, MemoryCache()), snapshot, PAIRING) for _ in range(2))
-    assert (first.forecast, first.forecast_id, second.forecast_id) == (second.forecast, 1, 2)
+def test_processes_that_share_nothing_but_the_ledger_show_the_same_row(
+    snapshot: SnapshotFile, ledger: NotedLedger
+) -> None:
+    first, second = (one(process(ledger, MemoryCache()), snapshot, PAIRING, now=at) for at in (NOW, LATER))
+    assert (first.forecast, first.forecast_id, second.forecast_id) == (second.forecast, 1, 1)
+    assert len(ledger.rows) == 1
+
+
+def test_what_the_batch_recorded_is_what_is_shown(snapshot: SnapshotFile, ledger: NotedLedger) -> None:
+    made = forecast_each(
+        [PAIRING], bundle=BUNDLE, snapshot=snapshot, code_revision="c1", now=NOW, cause=Cause.NEW_MODEL
+    )
+    ledger.record([each.forecast for each in made if isinstance(each, Answer)], lambda: NOW)
+    shown = one(process(ledger, MemoryCache()), snapshot, PAIRING, now=LATER)
+    assert (shown.forecast_id, shown.forecast.as_of, shown.forecast.cause) == (1, NOW, Cause.NEW_MODEL)
+
+
+def test_the_cache_is_believed_only_of_rows_that_this_ledger_holds(
+    snapshot: SnapshotFile, ledger: NotedLedger, cache: MemoryCache
+) -> None:
+    """Another ledger's process filled the cache, and somebody else made up an id."""
+    other = NotedLedger()
+    known = [f.match_id or 0 for f in house.fixtures() if f.kickoff_at > NOW][:3]
+    ask(process(other, cache), snapshot, *known)
+    assert one(process(ledger, cache), snapshot, known[2]).forecast_id == 1
+    assert len(ledger.rows) == 1
+    row = replace(ledger.rows[0], forecast_id=99)
+    coverage = one(process(ledger, cache), snapshot, known[2]).coverage
+    what = (row.forecast.fixture, BUNDLE.version, snapshot.state_hash, Cause.REQUESTED)
+    assert unpacked(packed(row, coverage), *what) is not None
+    cache.put(key_of(*what), packed(row, coverage), 60)
+    assert one(process(ledger, cache), snapshot, known[2]).forecast_id == 1
+    assert len(ledger.rows) == 1
+
+
+def test_while_the_ledger_is_away_nothing_is_said_to_be_in_it(
+    snapshot: SnapshotFile, ledger: NotedLedger, cache: MemoryCache
+) -> None:
+    one(process(ledger, cache), snapshot, PAIRING)
+    ledger.away = True
+    assert one(process(ledger, cache), snapshot, PAIRING).forecast_id is None
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_match_that_kicks_off_while_the_ledger_is_waited_for_is_refused(
+    snapshot: SnapshotFile, ledger: NotedLedger, cache: MemoryCache, away: bool
+) -> None:
+    ledger.away = away
+    shown = process(ledger, cache, clock=lambda: PAIRING.kickoff_at)
+    late, known = ask(shown, snapshot, PAIRING, next(f.match_id or 0 for f in house.fixtures()[::-1]))
+    assert isinstance(late, BadInput)
+    assert str(late).startswith("kickoff_at: the kick-off")
+    assert isinstance(known, Shown)
+    assert [row.forecast.fixture.match_id for row in ledger.rows] == ([] if away else [known.forecast.fixture.match_id])
+
+
+def test_a_row_is_recorded_when_it_is_written(snapshot: SnapshotFile, ledger: NotedLedger, cache: MemoryCache) -> None:
+    one(process(ledger, cache, clock=lambda: LATER), snapshot, PAIRING)
+    assert (ledger.rows[0].forecast.as_of, ledger.rows[0].recorded_at) == (NOW, LATER)
+
+
+def test_nothing_is_recorded_for_a_request_that_was_given_up(
+    snapshot: SnapshotFile, ledger: NotedLedger, cache: MemoryCache
+) -> None:
+    shown = process(ledger, cache)
+    with pytest.raises(TimedOut):
+        ask(shown, snapshot, PAIRING, deadline=Over())
+    assert ledger.rows == []
+    assert one(shown, snapshot, PAIRING).forecast_id == 1
+
+
+def test_what_is_shared_is_asked_once_for_many(snapshot: SnapshotFile, ledger: NotedLedger) -> None:
+    @dataclass
+    class Asked(MemoryCache):
+        """Notes how it is asked."""
+
+        def __post_init__(self) -> None:
+            super().__init__()
+            self.asked: list[str] = []
+
+        def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+            self.asked.append(f"get {len(keys)}")
+            return super().get_many(keys)
+
+        def put_many(self, values: Mapping[str, bytes], seconds: float) -> None:
+            self.asked.append(f"put {len(values)}")
+            super().put_many(values, seconds)
+
+    cache = Asked()
+    known = [f.match_id or 0 for f in house.fixtures() if f.kickoff_at > NOW][:3]
+    for _ in range(2):
+        ask(process(ledger, cache), snapshot, *known)
+    assert cache.asked == ["get 3", "put 3", "get 3"]
 
 
 def test_another_model_or_another_reason_or_another_state_is_another_forecast(
@@ -285,7 +400,8 @@ def test_what_the_cache_holds_is_believed_only_as_the_ledger_hashed_it(
     assert damage(raw) != raw
     assert unpacked(damage(raw), *what) is None
     cache.put(key_of(*what), damage(raw), 60)
-    assert one(process(ledger, cache), snapshot, PAIRING).forecast_id == 2
+    assert one(process(NotedLedger(), cache), snapshot, PAIRING).forecast_id == 1
+    assert one(process(ledger, cache), snapshot, PAIRING).forecast == first.forecast
 
 
 questions = st.one_of(

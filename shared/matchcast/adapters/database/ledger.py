@@ -1,15 +1,16 @@
 """The chain of forecasts: rows are added at its end and never changed."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, text
+from sqlalchemy import Connection, Row, func, insert, select, text, tuple_
 
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.recording import LookedFor, looked_for, recorded
 from matchcast.adapters.database.records import APPEND_LOCK, forecast_row, forecast_values
 from matchcast.adapters.database.tables import forecasts
 from matchcast.domain.forecast import GENESIS_HASH, Cause, Forecast, LedgerRow, chained
+from matchcast.ports import Clock
 
 _TAKE_TURN: Final = text(f"SELECT pg_advisory_xact_lock({APPEND_LOCK})")
 _END_OF_CHAIN: Final = (
@@ -25,14 +26,28 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def append(self, new: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
+    def record(self, asked: Sequence[Forecast], clock: Clock) -> Sequence[LedgerRow | None]:
+        if not asked:
+            return []
+        with self._database.writing() as connection:
+            end = self._held_end(connection)
+            standing = [row for chosen in looked_for(asked) for row in _standing(chosen, connection)]
+            rows, added = recorded(asked, standing, clock(), *end)
+            if added:
+                connection.execute(_ADD, [forecast_values(row) for row in added])
+        return rows
+
+    def hashes(self, forecast_ids: Sequence[int]) -> Mapping[int, str]:
+        query = select(forecasts.c.forecast_id, forecasts.c.hash).where(forecasts.c.forecast_id.in_(forecast_ids))
+        with self._database.reading() as connection:
+            return {row.forecast_id: row.hash for row in connection.execute(query)}
+
+    def append(self, new: Sequence[Forecast], clock: Clock) -> Sequence[LedgerRow]:
         if not new:
             return []
         with self._database.writing() as connection:
-            if not self._database.is_sqlite:
-                connection.execute(_TAKE_TURN)
-            last = connection.execute(_END_OF_CHAIN).one_or_none()
-            added = chained(new, recorded_at, *((0, GENESIS_HASH) if last is None else (last.forecast_id, last.hash)))
+            end = self._held_end(connection)
+            added = chained(new, clock(), *end)
             connection.execute(_ADD, [forecast_values(row) for row in added])
         return added
 
@@ -71,6 +86,27 @@ class SqlLedger:
             if len(found) < _ROWS_AT_ONCE:
                 return
             after = found[-1].forecast_id
+
+    def _held_end(self, connection: Connection) -> tuple[int, str]:
+        """Id and hash of the last row, which is the last one until the transaction ends."""
+        if not self._database.is_sqlite:
+            connection.execute(_TAKE_TURN)
+        last = connection.execute(_END_OF_CHAIN).one_or_none()
+        return (0, GENESIS_HASH) if last is None else (last.forecast_id, last.hash)
+
+
+def _standing(chosen: LookedFor, connection: Connection) -> Iterator[LedgerRow]:
+    made = select(forecasts).where(
+        forecasts.c.model_version.in_(chosen.model_versions), forecasts.c.snapshot_hash.in_(chosen.snapshot_hashes)
+    )
+    queries = []
+    if chosen.match_ids:
+        queries.append(made.where(forecasts.c.match_id.in_(chosen.match_ids)))
+    if chosen.pairings:
+        pairing = tuple_(forecasts.c.home_team, forecasts.c.away_team, forecasts.c.kickoff_at)
+        queries.append(made.where(forecasts.c.match_id.is_(None), pairing.in_(chosen.pairings)))
+    for query in queries:
+        yield from map(_ledger_row, connection.execute(query.order_by(forecasts.c.forecast_id)))
 
 
 def _ledger_row(row: Row[Any]) -> LedgerRow:

@@ -1,20 +1,22 @@
 """Ports over a `LightDatabase`: the keys that clients may use, and the end of the ledger."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from matchcast.adapters.database.light import LightDatabase
+from matchcast.adapters.database.light import LightDatabase, Statements
+from matchcast.adapters.database.recording import LookedFor, looked_for, recorded
 from matchcast.adapters.database.records import (
     APPEND_LOCK,
     FORECAST_COLUMNS,
+    forecast_row,
     forecast_values,
     instant_from,
     instant_text,
 )
-from matchcast.domain.forecast import GENESIS_HASH, Forecast, LedgerRow, chained
-from matchcast.ports import ApiKey
+from matchcast.domain.forecast import GENESIS_HASH, Forecast, LedgerRow
+from matchcast.ports import ApiKey, Clock
 
 _ACTIVE: Final = (
     "SELECT key_id, name, sha256, scopes, created_at, expires_at, revoked_at FROM api_keys"
@@ -25,6 +27,9 @@ _END_OF_CHAIN: Final = "SELECT forecast_id, hash FROM forecasts ORDER BY forecas
 _ADD: Final = (
     f"INSERT INTO forecasts ({', '.join(FORECAST_COLUMNS)}) VALUES ({', '.join('?' for _ in FORECAST_COLUMNS)})"
 )
+
+_ROWS: Final = f"SELECT {', '.join(FORECAST_COLUMNS)} FROM forecasts"
+_INSTANTS: Final = ("kickoff_at", "as_of", "recorded_at")
 
 
 class LightApiKeys:
@@ -49,22 +54,51 @@ class LightLedger:
     def __init__(self, database: LightDatabase) -> None:
         self._database = database
 
-    def append(self, new: Sequence[Forecast], recorded_at: datetime) -> Sequence[LedgerRow]:
-        if not new:
+    def record(self, asked: Sequence[Forecast], clock: Clock) -> Sequence[LedgerRow | None]:
+        if not asked:
             return []
         with self._database.writing() as statements:
             if not self._database.is_sqlite:
                 statements.rows(_TAKE_TURN)
             last = statements.rows(_END_OF_CHAIN)
-            added = chained(new, recorded_at, *(last[0] if last else (0, GENESIS_HASH)))
-            statements.run(_ADD, [self._values(row) for row in added])
-        return added
+            standing = [row for chosen in looked_for(asked) for row in self._standing(chosen, statements)]
+            rows, added = recorded(asked, standing, clock(), *(last[0] if last else (0, GENESIS_HASH)))
+            if added:
+                statements.run(_ADD, [self._values(row) for row in added])
+        return rows
+
+    def hashes(self, forecast_ids: Sequence[int]) -> Mapping[int, str]:
+        if not forecast_ids:
+            return {}
+        query = f"SELECT forecast_id, hash FROM forecasts WHERE forecast_id IN ({_marks(forecast_ids)})"
+        with self._database.reading() as statements:
+            return dict(statements.rows(query, forecast_ids))
+
+    def _standing(self, chosen: LookedFor, statements: Statements) -> Iterator[LedgerRow]:
+        ids, pairings, versions, hashes = chosen
+        made = [*versions, *hashes]
+        by = f"model_version IN ({_marks(versions)}) AND snapshot_hash IN ({_marks(hashes)}) ORDER BY forecast_id"
+        found: list[tuple[Any, ...]] = []
+        if ids:
+            found += statements.rows(f"{_ROWS} WHERE match_id IN ({_marks(ids)}) AND {by}", [*ids, *made])
+        if pairings:
+            places = ", ".join(["(?, ?, ?)"] * len(pairings))
+            of_pairings = f"match_id IS NULL AND (home_team, away_team, kickoff_at) IN (VALUES {places})"
+            values = [value for home, away, at in pairings for value in (home, away, _stored(at, self._database))]
+            found += statements.rows(f"{_ROWS} WHERE {of_pairings} AND {by}", [*values, *made])
+        for row in found:
+            told = dict(zip(FORECAST_COLUMNS, row, strict=True))
+            yield forecast_row(told | {name: _instant(told[name]) for name in _INSTANTS})
 
     def _values(self, row: LedgerRow) -> list[object]:
         return [
             _stored(value, self._database) if isinstance(value, datetime) else value
             for value in forecast_values(row).values()
         ]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _stored(instant: datetime, database: LightDatabase) -> object:

@@ -190,6 +190,14 @@ forecasts: Final = Table(
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False, unique=True),
     Index(None, "match_id", "forecast_id"),
+    Index(
+        "ix_forecasts_pairing",
+        "home_team",
+        "away_team",
+        "kickoff_at",
+        postgresql_where=text("match_id IS NULL"),
+        sqlite_where=text("match_id IS NULL"),
+    ),
 )
 
 api_keys: Final = Table(

@@ -40,6 +40,7 @@ def upgrade() -> None:
     op.add_column("forecasts", sa.Column("kickoff_known", sa.Boolean(), nullable=True))
     op.drop_index("ix_forecasts_match_id", "forecasts")
     op.create_index("ix_forecasts_match_id_forecast_id", "forecasts", ["match_id", "forecast_id"])
+    _partial_index("ix_forecasts_pairing", "forecasts", ["home_team", "away_team", "kickoff_at"], "match_id IS NULL")
     _partial_index("ix_matches_not_finished", "matches", ["id"], f"status <> {FINISHED}")
 
     op.add_column("dead_events", sa.Column("trigger", sa.Text(), nullable=True))
