@@ -93,6 +93,8 @@ def test_what_is_wrong_with_one_match_is_told_in_its_place(predict_sync: httpx.C
         ({"matches": [PAIRING | {"explain": True}]}, "matches", "explain"),
         (PAIRING | {"assume": {"home_rest_days": 0}}, "assume", "home_rest_days"),
         (PAIRING | {"assume": {"away_rest_days": 22}}, "assume", "away_rest_days"),
+        (PAIRING | {"assume": {}}, "assume", "changes nothing"),
+        (PAIRING | {"assume": {"neutral_venue": False}}, "assume", "changes nothing"),
         (PAIRING | {"assume": {"weather": "rain"}}, "assume", "weather"),
         (PAIRING | {"assume": {"neutral_venue": True}, "explain": True}, "explain", "leave it or assume out"),
         ({"matches": [PAIRING | {"assume": {}}], "interval": True}, "interval", "leave it or assume out"),

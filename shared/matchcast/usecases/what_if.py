@@ -7,6 +7,8 @@ model could not notice is refused, rather than answered with the forecast that i
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from matchcast.domain.assumption import MOST_REST_DAYS, Assumption
 from matchcast.domain.forecast import Probabilities
 from matchcast.domain.match import Fixture
@@ -26,12 +28,18 @@ def rows_under(
     Args:
         pairing: the state of the fixture in the snapshot.
     Raises:
-        BadInput: the model takes no notice of the assumption, or a club has no match to rest from; names the field.
+        BadInput: nothing is assumed that the model would notice, or a club has no match to rest from; names the field.
     """
     home_days, away_days = assumed.home_rest_days, assumed.away_rest_days
     _check(assumed, fixture, pairing, bundle)
     row = read_row(with_rest(pairing, fixture, home_days, away_days), fixture, bundle.contract)
     if not assumed.neutral_venue:
+        if np.array_equal(row, read_row(pairing, fixture, bundle.contract), equal_nan=True):
+            raise BadInput(
+                "assume: changes nothing that the model reads; assume a neutral venue or another rest than the clubs have, "
+                "or leave it out",
+                "assume",
+            )
         return [row]
     swapped = replace(fixture, home_team=fixture.away_team, away_team=fixture.home_team, match_id=None)
     turned = with_rest(snapshot.pairing(swapped), swapped, away_days, home_days)
