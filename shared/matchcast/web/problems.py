@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE: Final = "application/problem+json"
 _LOG: Final = logging.getLogger("matchcast.web")
+_ADDRESS: Final = re.compile(r"\b([a-z][a-z0-9+]*)://[^\s;,'\"()]*[^\s;,:.'\"()]")
+_SERVER: Final = re.compile(r'server at "[^"]*"(, port \d+)?')
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
@@ -89,6 +92,9 @@ def _details(
     errors: Sequence[Mapping[str, str]],
     suggestions: Sequence[str],
 ) -> dict[str, Any]:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        detail = without_addresses(detail)
+        errors = [{**error, "detail": without_addresses(error["detail"])} for error in errors]
     title = HTTPStatus(status).phrase
     body: dict[str, Any] = {
         "type": f"urn:matchcast:problem:{type_ or title.lower().replace(' ', '-')}",
@@ -106,6 +112,11 @@ def _details(
     if errors:
         body["errors"] = list(errors)
     return body
+
+
+def without_addresses(text: str) -> str:
+    """What is said of something that is away, without where it is: whoever asks has no need of that, and the log has it."""
+    return _SERVER.sub("server", _ADDRESS.sub(r"\1", text))
 
 
 def problem_details(scope: Mapping[str, Any], error: MatchcastError) -> dict[str, Any]:
@@ -126,6 +137,8 @@ def problem_of(scope: Mapping[str, Any], error: MatchcastError) -> Response:
     if status.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _LOG.error("an error without a status of its own", exc_info=error)
         return problem(scope, status.status, "something went wrong on our side", type_=status.type)
+    if isinstance(error, Unavailable):
+        _LOG.warning("%s: %s", scope["path"], error)
     headers = status.headers
     if isinstance(error, TooManyRequests):
         headers = {"Retry-After": str(error.retry_after)}

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from matchcast.errors import MatchcastError
 from matchcast.telemetry import Telemetry
-from matchcast.web.problems import problem
+from matchcast.web.problems import problem, without_addresses
 
 EVERY: Final = 1.0
 """Seconds between two looks at what is needed."""
@@ -85,7 +85,8 @@ class Readiness:
             return problem(scope, 503, detail, type_="not-ready", headers={"Retry-After": "1"}, errors=errors)
         told = {what: why() for what, why in self._behind.items()}
         behind = {what: why for what, why in told.items() if why is not None}
-        return Ready("ready", self._function, self._telemetry.away() | behind)
+        away = {what: without_addresses(why) for what, why in (self._telemetry.away() | behind).items()}
+        return Ready("ready", self._function, away)
 
     def _look(self) -> None:
         for what, check in self._needs.items():

@@ -199,3 +199,22 @@ def test_an_answer_may_have_one_of_several_types() -> None:
         "schema"
     ]
     assert [part["$ref"].rpartition("/")[2] for part in schema["anyOf"]] == ["Line", "Lines"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            'database postgresql://app:***@db.internal:5432/x: connection to server at "10.0.0.7", port 5432 failed; run',
+            "database postgresql: connection to server failed; run",
+        ),
+        (
+            "database sqlite:////srv/x.db is empty; run `matchcast migrate`",
+            "database sqlite is empty; run `matchcast migrate`",
+        ),
+        ("the broker http://broker.matchcast/ did not answer", "the broker http did not answer"),
+        ("no champion yet: run `matchcast promote VERSION`", "no champion yet: run `matchcast promote VERSION`"),
+    ],
+)
+def test_what_is_away_is_told_without_where_it_is(said: str, told: str) -> None:
+    assert json.loads(bytes(problem_of({"path": "/"}, Unavailable(said)).body))["detail"] == told
