@@ -202,6 +202,24 @@ def test_listeners_in_memory_hear_their_topic() -> None:
     assert heard == ["champion"]
 
 
+@EVERY_KIND
+def test_many_are_remembered_and_found_in_one_go(shared: Shared, key: str) -> None:
+    shared.put_many({f"{key}:{number}": b"%d" % number for number in range(3)}, 60)
+    shared.put_many({}, 60)
+    found = shared.get_many([f"{key}:{number}" for number in (2, 7, 0)])
+    assert found == {f"{key}:2": b"2", f"{key}:0": b"0"}
+    assert shared.get(f"{key}:1") == b"1"
+    assert shared.get_many([]) == {}
+
+
+@EVERY_KIND
+def test_several_are_taken_at_once_or_none(shared: Shared, key: str) -> None:
+    policy = Policy(10, 10.0)
+    assert shared.take(key, policy, NOW, 7) == (True, 3, pytest.approx(7))
+    assert shared.take(key, policy, NOW, 5) == (False, 3, pytest.approx(2))
+    assert shared.take(key, policy, NOW, 3) == (True, 0, pytest.approx(10))
+
+
 def test_other_instances_hear_their_topic_over_redis(redis: RedisServer) -> None:
     listening, champion, snapshot = RedisCache(redis.url, 0.0), Event(), Event()
     listening.listen("champion", champion.set)
