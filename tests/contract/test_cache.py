@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from matchcast.adapters.cache_memory import MemoryCache
 from matchcast.adapters.cache_redis import RedisCache
-from matchcast.ports.cache import LOOKED_FOR, Policy, Shared
+from matchcast.ports.cache import LOOKED_FOR, Policy, Shared, Taken
 from tests.services.redis import RedisServer, private_redis
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
@@ -215,9 +215,9 @@ def test_many_are_remembered_and_found_in_one_go(shared: Shared, key: str) -> No
 @EVERY_KIND
 def test_several_are_taken_at_once_or_none(shared: Shared, key: str) -> None:
     policy = Policy(10, 10.0)
-    assert shared.take(key, policy, NOW, 7) == (True, 3, pytest.approx(7))
-    assert shared.take(key, policy, NOW, 5) == (False, 3, pytest.approx(2))
-    assert shared.take(key, policy, NOW, 3) == (True, 0, pytest.approx(10))
+    assert shared.take(key, policy, NOW, 7) == Taken(True, 3, 7)
+    assert shared.take(key, policy, NOW, 5) == Taken(False, 3, 2)
+    assert shared.take(key, policy, NOW, 3) == Taken(True, 0, 10)
 
 
 def test_other_instances_hear_their_topic_over_redis(redis: RedisServer) -> None:
