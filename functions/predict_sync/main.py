@@ -51,6 +51,7 @@ def build(
         gives=(PredictionReply, BatchReply),
         scopes=("predict",),
         idempotent=True,
+        weight=PredictRequest.weight,
         meanwhile="GET /predict/{match_id} shows the current forecasts of the fixtures that are known",
     )
     async def predict(call: Call[None, PredictRequest]) -> PredictionReply | BatchReply:

@@ -77,6 +77,10 @@ class PredictRequest(MatchRequest, frozen=True, kw_only=True, forbid_unknown_fie
     )
     interval: Annotated[bool, Meta(description="answer with how far each probability may be off too")] = False
 
+    def weight(self) -> int:
+        """As how many requests it counts."""
+        return 1 if self.matches is None else len(self.matches)
+
     def __post_init__(self) -> None:
         if self.matches is None:
             self.question()

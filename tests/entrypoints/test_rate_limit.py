@@ -14,6 +14,7 @@ import pytest
 from redis import Redis
 
 from functions.lookup.main import app
+from functions.predict_sync.main import app as predict_sync
 from matchcast.web.app import LARGEST_BODY
 from tests.entrypoints import house
 from tests.entrypoints.house import House
@@ -63,6 +64,17 @@ def test_a_body_that_is_too_large_counts_too(tmp_path_factory: pytest.TempPathFa
         answer = client.post("/predict/", content=unannounced(), headers={"Content-Type": "application/json"})
         assert_problem(answer, 413)
         assert left(answer)[0] == before - 1
+
+
+def test_several_matches_count_as_several_requests(furnished: House) -> None:
+    """More than the quota count as a whole bucket, so that they can be asked for at all."""
+    with served(predict_sync(limited(furnished, 10)), furnished.key("predict")) as client:
+        several = [client.post("/predict/", json={"matches": [PAIRING] * count}) for count in (6, 5, 3)]
+        assert [(answer.status_code, left(answer)[0]) for answer in several] == [(200, 4), (429, 3), (200, 0)]
+    other = {"X-API-Key": furnished.key("predict")}
+    with served(predict_sync(limited(furnished, 10))) as client:
+        many = client.post("/predict/", json={"matches": [PAIRING] * 200}, headers=other)
+        assert (many.status_code, left(many)[0]) == (200, 0)
 
 
 def test_who_asks_too_often_is_told_when_to_come_back_and_others_are_not(standing: House) -> None:

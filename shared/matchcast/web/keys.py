@@ -129,12 +129,26 @@ class RateLimit:
         Raises:
             TooManyRequests: there is nothing left.
         """
+        return await self._take(key, 1)
+
+    async def take_more(self, key: ApiKey, count: int) -> dict[str, str]:
+        """Count so many requests more, or as many as the bucket holds besides the one that was counted.
+
+        Returns:
+            As `take`; nothing new where there are none.
+        Raises:
+            TooManyRequests: not as many are left; none is counted.
+        """
+        count = min(count, self._policy.quota - 1)
+        return await self._take(key, count) if count > 0 else {}
+
+    async def _take(self, key: ApiKey, count: int) -> dict[str, str]:
         buckets, now = self._buckets(), utc_now()
         name = f"key:{key.key_id}"
         if self._at_once:
-            taken = buckets.take(name, self._policy, now)
+            taken = buckets.take(name, self._policy, now, count)
         else:
-            taken = await to_thread.run_sync(buckets.take, name, self._policy, now, abandon_on_cancel=True)
+            taken = await to_thread.run_sync(buckets.take, name, self._policy, now, count, abandon_on_cancel=True)
         wait = ceil(taken.reset_seconds)
         headers = {"RateLimit-Policy": self._told, "RateLimit": f'"key";r={taken.remaining};t={wait}'}
         if not taken.allowed:

@@ -83,6 +83,7 @@ class Operation:
         seconds: how long it may take; None for what the terms say.
         idempotent: whether Idempotency-Key is honoured.
         hidden: left out of the document.
+        weight: as how many requests one with this body counts; None for one.
         troubles: statuses that the document names besides those that follow from the rest.
         meanwhile: what still answers while this does not, told with a 503.
     """
@@ -99,6 +100,7 @@ class Operation:
     media_type: str = JSON
     seconds: float | None = None
     idempotent: bool = False
+    weight: Callable[[Any], int] | None = None
     hidden: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     troubles: tuple[int, ...] = ()
@@ -138,7 +140,7 @@ class Endpoint:
                     raise self._too_long() from error
             if self._operation.meanwhile:
                 scope.setdefault("state", {})["meanwhile"] = self._operation.meanwhile
-            response = await self._answer(request, key)
+            response = await self._answer(request, key, headers)
         except Limited as error:
             headers, response = dict(error.headers), problem_of(scope, error)
         except MatchcastError as error:
@@ -149,7 +151,7 @@ class Endpoint:
             response.headers[name] = value
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, key: ApiKey | None) -> Response:
+    async def _answer(self, request: Request, key: ApiKey | None, headers: dict[str, str]) -> Response:
         operation = self._operation
         asked = None if operation.asked is None else read_asked(request, operation.asked)
         raw, body = b"", None
@@ -163,6 +165,8 @@ class Endpoint:
             except TimeoutError:
                 return _too_slow(request, self._seconds)
             body = read_json(raw, self._read_body)
+            if operation.weight is not None and key is not None and self._limit is not None:
+                headers |= await self._limit.take_more(key, operation.weight(body) - 1)
         call = Call(request, asked, body, key)
         given = request.headers.get(KEY)
         if self._idempotency is None or given is None or key is None:
