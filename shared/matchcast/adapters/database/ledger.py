@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, insert, select, text, tuple_
+from sqlalchemy import Connection, Row, func, insert, select, text
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.recording import LookedFor, looked_for, recorded
@@ -102,9 +102,9 @@ def _standing(chosen: LookedFor, connection: Connection) -> Iterator[LedgerRow]:
     queries = []
     if chosen.match_ids:
         queries.append(made.where(forecasts.c.match_id.in_(chosen.match_ids)))
-    if chosen.pairings:
-        pairing = tuple_(forecasts.c.home_team, forecasts.c.away_team, forecasts.c.kickoff_at)
-        queries.append(made.where(forecasts.c.match_id.is_(None), pairing.in_(chosen.pairings)))
+    for home, away, kickoff_at in chosen.pairings:
+        of_clubs = made.where(forecasts.c.home_team == home, forecasts.c.away_team == away)
+        queries.append(of_clubs.where(forecasts.c.kickoff_at == kickoff_at, forecasts.c.match_id.is_(None)))
     for query in queries:
         yield from map(_ledger_row, connection.execute(query.order_by(forecasts.c.forecast_id)))
 

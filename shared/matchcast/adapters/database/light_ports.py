@@ -29,6 +29,7 @@ _ADD: Final = (
 )
 
 _ROWS: Final = f"SELECT {', '.join(FORECAST_COLUMNS)} FROM forecasts"
+_OF_PAIRING: Final = "home_team = ? AND away_team = ? AND kickoff_at = ? AND match_id IS NULL"
 _INSTANTS: Final = ("kickoff_at", "as_of", "recorded_at")
 
 
@@ -81,11 +82,9 @@ class LightLedger:
         found: list[tuple[Any, ...]] = []
         if ids:
             found += statements.rows(f"{_ROWS} WHERE match_id IN ({_marks(ids)}) AND {by}", [*ids, *made])
-        if pairings:
-            places = ", ".join(["(?, ?, ?)"] * len(pairings))
-            of_pairings = f"match_id IS NULL AND (home_team, away_team, kickoff_at) IN (VALUES {places})"
-            values = [value for home, away, at in pairings for value in (home, away, _stored(at, self._database))]
-            found += statements.rows(f"{_ROWS} WHERE {of_pairings} AND {by}", [*values, *made])
+        for home, away, at in pairings:  # one by one: whatever the planner knows, it takes their index
+            values = [home, away, _stored(at, self._database), *made]
+            found += statements.rows(f"{_ROWS} WHERE {_OF_PAIRING} AND {by}", values)
         for row in found:
             told = dict(zip(FORECAST_COLUMNS, row, strict=True))
             yield forecast_row(told | {name: _instant(told[name]) for name in _INSTANTS})
