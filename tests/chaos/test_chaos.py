@@ -19,6 +19,7 @@ from matchcast.adapters.cloudevents import event_http
 from matchcast.domain.event import Event
 from tests.chaos.house import furnished
 from tests.chaos.system import System, every, running, until
+from tests.entrypoints import house as invented
 from tests.services.postgres import Postgres, private_postgres
 from tests.services.rabbitmq import Rabbitmq, private_rabbitmq
 
@@ -152,8 +153,8 @@ def test_an_event_delivered_many_times_at_once_has_one_effect(system: System) ->
     ((id_, source),) = until(
         lambda: system.rows("SELECT id, source FROM handled_events WHERE consumer = 'predict-async'") or None, 60
     )
-    match = system.rows("SELECT match_id FROM forecasts WHERE cause = 'requested'")[0][0]
-    data = {"task_id": task_id, "match_id": match, "model": "champion"}
+    match_id = next(f.match_id for f in invented.fixtures() if f.kickoff_at > invented.NOW)
+    data = {"task_id": task_id, "match_id": match_id, "model": "champion"}
     event = Event(id_, source, "org.matchcast.prediction.requested", datetime.now(UTC), data)
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: publish(system, event), range(200))) == {202}

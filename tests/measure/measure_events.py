@@ -18,7 +18,6 @@ import statistics
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,7 +28,6 @@ import psycopg
 
 from tests.chaos.house import furnished
 from tests.chaos.system import System, running
-from tests.entrypoints import house as invented
 from tests.measure.cpu import command, descendants, parent_of, seconds_alone, seconds_with_children
 from tests.services.postgres import private_postgres
 from tests.services.rabbitmq import private_rabbitmq
@@ -99,11 +97,8 @@ class Asking:
     def __init__(self, system: System) -> None:
         self._system = system
         self._of_thread = threading.local()
-        self._bodies = [
-            json.dumps({"match_id": f.match_id}) for f in invented.fixtures() if f.kickoff_at > invented.NOW
-        ]
 
-    def once(self, turn: int) -> str | None:
+    def once(self, _: int = 0) -> str | None:
         """The id of the accepted task; None if it was refused."""
         connection: http.client.HTTPConnection | None = getattr(self._of_thread, "connection", None)
         if connection is None:
@@ -112,7 +107,7 @@ class Asking:
             )
         headers = {"X-API-Key": self._system.key, "Content-Type": "application/json"}
         try:
-            connection.request("POST", "/predict/async/", self._bodies[turn % len(self._bodies)], headers)
+            connection.request("POST", "/predict/async/", json.dumps(self._system.question()), headers)
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):
@@ -131,9 +126,9 @@ def alone(system: System) -> list[float]:
     """Seconds from POST to the task's success, one after the other."""
     asking, took = Asking(system), []
     with psycopg.connect(system.house.url, autocommit=True) as database:
-        for turn in range(ALONE):
+        for _ in range(ALONE):
             begun = time.perf_counter()
-            task_id = asking.once(turn)
+            task_id = asking.once()
             while database.execute("SELECT state FROM tasks WHERE task_id = %s", (task_id,)).fetchone() != ("success",):
                 time.sleep(0.001)
             took.append(time.perf_counter() - begun)
@@ -211,11 +206,11 @@ def tell_fates(system: System, asking: Asking, events: int, kills: int) -> None:
     states = system.wait_until_final(accepted, 3600)
     took = time.perf_counter() - begun
     (letters,) = system.rows("SELECT count(*) FROM dead_events")
-    recorded = system.rows("SELECT forecast_id FROM forecasts WHERE cause = 'requested'")
-    told = Counter(
-        row[0] for row in system.rows("SELECT (result->>'forecast_id')::bigint FROM tasks WHERE state = 'success'")
+    recorded = system.rows(
+        "SELECT forecast_id, (home_team, away_team, kickoff_at)::text FROM forecasts WHERE cause = 'requested'"
     )
-    doubled = sum(n - 1 for n in told.values()) + len({row[0] for row in recorded} - set(told))
+    told = {row[0] for row in system.rows("SELECT (result->>'forecast_id')::bigint FROM tasks WHERE state = 'success'")}
+    doubled = len(recorded) - len({row[1] for row in recorded}) + len({row[0] for row in recorded} - told)
     lost = len(accepted) - sum(states.values())
     print(f"{took:,.0f} s, {killed} processes killed: {len(accepted):,} accepted, {refused:,} refused, ", end="")
     print(f"{states['success']:,} completed, {letters[0]:,} dead-lettered, {lost} lost, {doubled} doubled; ", end="")

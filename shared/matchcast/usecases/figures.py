@@ -56,7 +56,9 @@ def figures_of(
     }
     if queues is not None:
         reach["queues"] = read_queues
-    return Figures(stored, pointed, add, None if queues is None else read_queues, reach, {} if problems is None else problems)
+    return Figures(
+        stored, pointed, add, None if queues is None else read_queues, reach, {} if problems is None else problems
+    )
 
 
 def pointed_at(objects: ObjectStore) -> Pointed:

@@ -6,7 +6,8 @@ from msgspec import Meta
 
 from matchcast.domain.event import Event, derived_id
 from matchcast.errors import BadInput
-from matchcast.events import Id, Part, ScrapeRequested, data_of
+from matchcast.events import Part, ScrapeRequested, data_of
+from matchcast.fields import Id
 
 LONGEST_WINDOW: Final = 366
 """Days that one scrape may cover."""
