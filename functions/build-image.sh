@@ -24,6 +24,7 @@ fi
 arguments=(--file functions/Containerfile --tag "$tag")
 if [ "$function" = retrain ]; then arguments+=(--target retrain); else arguments+=(--build-arg "FUNCTION=$function"); fi
 arguments+=(--build-arg "REVISION=$(git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || true)")
+arguments+=(--build-arg "LOCK=$(cat pyproject.toml uv.lock | sha256sum | cut -c1-16)")
 if [ "${BASE:-}" = local ]; then
   for image in $(functions/base-image.sh); do arguments+=(--build-arg "$image"); done
 else
