@@ -55,6 +55,7 @@ def start(container_house: House, tmp_path: Path) -> Start:
     def started(function: str, folder: Path = container_house.folder, now: datetime = NOW) -> Iterator[httpx.Client]:
         service = service_of(function)
         given = configured() | {
+            "cache-url": "",
             "database-url": "sqlite:////house/matchcast.db",
             "objects-url": "/house/objects",
             "hook-token": TOKEN,
