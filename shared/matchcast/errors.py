@@ -3,6 +3,8 @@
 MatchcastError
 ├── BadInput              the caller can mend it: the message names the field and the remedy
 │   ├── BadSource         a file or feed cannot be read as what it should be
+│   │   ├── LayoutChanged a source's answer is no longer what we can read
+│   │   └── SourceBlocked a source turns us away
 │   ├── UnknownTeam
 │   ├── UnknownTournament
 │   └── Unauthorised      no valid API key
@@ -39,6 +41,22 @@ class BadInput(MatchcastError):
 
 class BadSource(BadInput):
     """A file or feed cannot be read as what it should be."""
+
+
+class LayoutChanged(BadSource):
+    """A source's answer is not of the shape we know: our reader must be mended, then `matchcast reparse` reads it anew."""
+
+
+class SourceBlocked(BadSource):
+    """A source turns us away (a block page, a CAPTCHA, 403, 429); it is left alone for a while, never got around.
+
+    Args:
+        retry_after: seconds for which the source itself says to stay away.
+    """
+
+    def __init__(self, message: str, field: str | None = "source", retry_after: int | None = None) -> None:
+        super().__init__(message, field)
+        self.retry_after = retry_after
 
 
 class UnknownTeam(BadInput):

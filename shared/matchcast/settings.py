@@ -51,6 +51,11 @@ def _http_url(value: str) -> None:
     _with_host(value)
 
 
+def _contact(value: str) -> None:
+    if not re.fullmatch(r"[^\s@]+@[^\s@]+\.[^\s@]+|https?://\S+", value):
+        raise ValueError("is neither an e-mail address nor the URL of a page")
+
+
 def _redis_url(value: str) -> None:
     if not value.startswith(("redis://", "rediss://")):
         raise ValueError("only redis:// and rediss:// URLs are supported")
@@ -212,6 +217,13 @@ class ScrapeSettings(PublishingSettings, frozen=True, kw_only=True):
         football_data_url: where football-data.co.uk's files are; none, and the source is not configured.
         demo_wheel: the path of the demo's package, or `download` to fetch it with uv or pip; none, and the source demo
             is not configured.
+        openfootball_url: where openfootball's JSON files are; none, and the source is not configured.
+        whoscored_url: WhoScored's site. Its robots.txt and terms are the operator's to read: without this and a contact
+            the source is not configured.
+        whoscored_contact: an address or page by which the site can reach the operator; sent with every request.
+        whoscored_seconds: mean pause between two requests.
+        browser_url: a Selenium Grid or Selenoid hub; none for a headless Chromium beside the function.
+        cool_down_hours: how long a source that turns us away is left alone, if it does not say itself.
     """
 
     handler_seconds: Annotated[float, Meta(gt=0, le=600, examples=["270"])] = 270
@@ -221,6 +233,16 @@ class ScrapeSettings(PublishingSettings, frozen=True, kw_only=True):
     demo_wheel: Annotated[
         str | None, Checked(_wheel), Meta(examples=["/data/premier_league-1.0.4-py3-none-any.whl", DOWNLOAD])
     ] = None
+    openfootball_url: Annotated[
+        str | None,
+        Checked(_http_url),
+        Meta(examples=["https://raw.githubusercontent.com/openfootball/football.json/master"]),
+    ] = None
+    whoscored_url: Annotated[str | None, Checked(_http_url), Meta(examples=["https://www.whoscored.com"])] = None
+    whoscored_contact: Annotated[str | None, Checked(_contact), Meta(examples=["ops@example.org"])] = None
+    whoscored_seconds: Annotated[float, Meta(ge=0, le=600, examples=["4"])] = 4
+    browser_url: Annotated[str | None, Checked(_http_url), Meta(examples=["http://selenium-hub:4444/wd/hub"])] = None
+    cool_down_hours: Annotated[float, Meta(gt=0, le=24 * 30, examples=["12"])] = 12
     task_hours: Annotated[float, Meta(gt=0, le=24 * 30, examples=["168"])] = 24 * 7
 
 

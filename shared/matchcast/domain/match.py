@@ -84,6 +84,7 @@ class SourceMatch(NamedTuple):
         home_goals_extra_time, away_goals_extra_time: score after extra time, where it was played.
         home_penalties, away_penalties: the shoot-out, where there was one.
         stage: part of the competition (play-offs), where the source says.
+        referee: as the source names them, where it does.
     """
 
     source: str
@@ -105,6 +106,7 @@ class SourceMatch(NamedTuple):
     home_penalties: int | None = None
     away_penalties: int | None = None
     stage: str | None = None
+    referee: str | None = None
 
 
 class RejectedRow(NamedTuple):

@@ -1,6 +1,6 @@
 """Where scraping reads matches from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
@@ -26,12 +26,38 @@ class Window(NamedTuple):
 
 
 class RawFile(NamedTuple):
-    """What a source answered, as it was: `name` is what it is published under."""
+    """What a source answered, as it was.
+
+    Attributes:
+        name: what it is published under; tells `Feed.parse` what it is.
+        status: of the HTTP answer.
+        etag, last_modified: the validators that came with it, for asking again.
+        taken_at: when it was captured; None for an answer of just now, which is not kept yet.
+    """
 
     name: str
     url: str
     media_type: str
     content: bytes
+    status: int = 200
+    etag: str | None = None
+    last_modified: str | None = None
+    taken_at: datetime | None = None
+
+
+class Visit(NamedTuple):
+    """One visit of a source.
+
+    Attributes:
+        since: when it was first asked for: what was captured later is taken as it is and not asked for again, so that a
+            visit that broke off goes on where it was.
+        kept: the last good answer of an address, by URL.
+    """
+
+    now: datetime
+    since: datetime
+    deadline: Deadline
+    kept: Callable[[str], RawFile | None]
 
 
 class Feed(Protocol):
@@ -39,10 +65,11 @@ class Feed(Protocol):
 
     name: str
 
-    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Iterable[RawFile]:
+    def fetch(self, window: Window, visit: Visit) -> Iterable[RawFile]:
         """The files that hold the window's matches, perhaps among others; in the same order for the same window.
 
-        Each is asked for when the one before was taken, so that no more than two are held.
+        Each is asked for when the one before was taken and parsed, so that no more than two are held and nothing more is
+        asked of a source that refuses. Files that did not change since they were kept come as they are kept.
 
         Raises:
             BadSource: the source has nothing of the window, or refuses for good.
@@ -51,9 +78,10 @@ class Feed(Protocol):
         ...
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
-        """The rows of a file as of now.
+        """The rows of a file as of now; pure.
 
         Raises:
+            SourceBlocked: it says that we are not welcome.
             BadSource: it is not the format it should be.
         """
         ...
@@ -63,16 +91,47 @@ class Capture(NamedTuple):
     """An answer of a source, kept as it was: the object `object_key` holds it, gzipped; `sha256` is of the plain bytes."""
 
     source: str
+    name: str
     url: str
     taken_at: datetime
     media_type: str
+    status: int
+    etag: str | None
+    last_modified: str | None
     sha256: str
     object_key: str
 
 
 class Captures(Protocol):
-    """The record of what sources answered. Writes join the transaction of `Inbox.once`."""
+    """The record of what sources answered."""
 
-    def add(self, captures: Sequence[Capture]) -> None:
-        """Add captures; one of the same address and instant stays as it is."""
+    def add(self, capture: Capture) -> None:
+        """Add a capture at once; one of the same address and instant stays as it is."""
+        ...
+
+    def latest(self, url: str) -> Capture | None:
+        """The newest answer of an address that was a 200."""
+        ...
+
+    def of_source(self, source: str, first_day: date | None = None, last_day: date | None = None) -> Iterator[Capture]:
+        """Captures taken on these days (UTC, both included), oldest first."""
+        ...
+
+
+class CoolDown(NamedTuple):
+    """A source that turned us away is left alone until then."""
+
+    until: datetime
+    reason: str
+
+
+class CoolDowns(Protocol):
+    """The sources that nobody may ask for a while, kept where all processes see it."""
+
+    def start(self, source: str, until: datetime, reason: str) -> None:
+        """Leave a source alone from now on; a later end that stands already is kept."""
+        ...
+
+    def of(self, source: str, now: datetime) -> CoolDown | None:
+        """The one that is not over."""
         ...

@@ -25,7 +25,7 @@ from matchcast.events import (
 )
 from matchcast.ports import MatchStore, ObjectStore, Parsed, TeamAlias
 from matchcast.ports.events import Deadline, Effect, Inbox, Sink, Task, Tasks, TaskState
-from matchcast.ports.feeds import Capture, Captures, Feed, RawFile, Window
+from matchcast.ports.feeds import Capture, Captures, Feed, RawFile, Visit, Window
 from matchcast.usecases.asking import asked_of, publish_asking
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
 from matchcast.usecases.scrape_due import LONGEST_WINDOW, ScrapeDue, task_id_of
@@ -175,7 +175,7 @@ class _Scrape:
         """The window's matches, file by file. What the source answered is kept before anyone looks into it."""
         feed = self.given.feeds[self.source]
         found, size = [], 0
-        for file in feed.fetch(self.window, self.now, self.deadline):
+        for file in feed.fetch(self.window, Visit(self.now, self.now, self.deadline, lambda url: None)):
             size += len(file.content)
             if size > LARGEST_SCRAPE:
                 raise BadSource(

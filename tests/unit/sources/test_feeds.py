@@ -11,7 +11,7 @@ from matchcast.adapters.sources import feeds
 from matchcast.adapters.sources.feeds import DemoFeed, FootballDataFeed
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadSource, TimedOut, Unavailable
-from matchcast.ports.feeds import RawFile, Window
+from matchcast.ports.feeds import RawFile, Visit, Window
 from tests.entrypoints.served import served
 from tests.entrypoints.shelf import Shelf
 
@@ -32,8 +32,12 @@ def feed(shelf: Shelf) -> Iterator[FootballDataFeed]:
         yield FootballDataFeed(f"{client.base_url}/")
 
 
+def visit(seconds: float = 20) -> Visit:
+    return Visit(NOW, NOW, Timer(seconds), lambda url: None)
+
+
 def fetch(feed: FootballDataFeed, window: Window = LATELY, seconds: float = 20) -> list[RawFile]:
-    return list(feed.fetch(window, NOW, Timer(seconds)))
+    return list(feed.fetch(window, visit(seconds)))
 
 
 def test_the_seasons_and_divisions_of_the_window_are_read(feed: FootballDataFeed, shelf: Shelf) -> None:

@@ -13,7 +13,7 @@ from matchcast.domain.competitions import COMPETITIONS
 from matchcast.errors import BadSource, Unavailable
 from matchcast.ports import Parsed
 from matchcast.ports.events import Deadline
-from matchcast.ports.feeds import RawFile, Window
+from matchcast.ports.feeds import RawFile, Visit, Window
 
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 _SECONDS: Final = 20.0
@@ -36,9 +36,9 @@ class DemoFeed:
         self._wheel = wheel
         self._folder = folder
 
-    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Iterator[RawFile]:
+    def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
         path = self._wheel or fetch_demo(self._folder)
-        deadline.check()
+        visit.deadline.check()
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -64,13 +64,13 @@ class FootballDataFeed:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url.rstrip("/")
 
-    def fetch(self, window: Window, now: datetime, deadline: Deadline) -> Iterator[RawFile]:
+    def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
         found = False
-        paths = list(dict.fromkeys(_paths(window, now)))
+        paths = list(dict.fromkeys(_paths(window, visit.now)))
         with httpx.Client(timeout=_SECONDS, headers={"User-Agent": "matchcast"}) as client:
             for path in paths:
-                deadline.check()
-                file = _get(client, f"{self._base_url}/{path}", deadline)
+                visit.deadline.check()
+                file = _get(client, f"{self._base_url}/{path}", visit.deadline)
                 if file is not None:
                     found = True
                     yield file
