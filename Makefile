@@ -20,7 +20,7 @@ sync: $(filter $(OWN_UV),$(UV)) ## install the locked environment into .venv
 	@$(UV) sync --quiet --locked
 
 services: ## install the services that the tests start, and what renders and checks the manifests
-	@tests/services/install.sh
+	@knative/local/services/install.sh
 	@knative/install-tools.sh
 
 demo: sync ## real matches in, forecasts served on http://localhost:8080 (DEMO_UNTIL=2025-04-01, PORT=8080)

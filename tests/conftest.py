@@ -8,11 +8,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from knative.local.services.minio import Minio, private_minio
+from knative.local.services.postgres import private_postgres
+from knative.local.services.rabbitmq import Rabbitmq, private_rabbitmq
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.migrate import migrate
-from tests.services.minio import Minio, private_minio
-from tests.services.postgres import private_postgres
-from tests.services.rabbitmq import Rabbitmq, private_rabbitmq
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -19,6 +19,10 @@ import psycopg
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from knative.local.services.minio import Minio, private_minio
+from knative.local.services.postgres import Postgres, private_postgres
+from knative.local.services.rabbitmq import Rabbitmq, private_rabbitmq
+from knative.local.services.redis import RedisServer, private_redis
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.ports import ObjectStore
 from tests.chaos.house import PostgresHouse
@@ -26,10 +30,6 @@ from tests.chaos.system import System, running, until
 from tests.entrypoints import house as invented
 from tests.entrypoints.fleet import Server, free_ports
 from tests.entrypoints.served import PAIRING, served
-from tests.services.minio import Minio, private_minio
-from tests.services.postgres import Postgres, private_postgres
-from tests.services.rabbitmq import Rabbitmq, private_rabbitmq
-from tests.services.redis import RedisServer, private_redis
 
 BUCKET: Final = "matchcast"
 OBJECTS: Final = f"s3://{BUCKET}/house"

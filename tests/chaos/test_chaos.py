@@ -15,13 +15,13 @@ import psycopg
 import pytest
 
 from knative.local.manifests import BASE
+from knative.local.services.postgres import Postgres, private_postgres
+from knative.local.services.rabbitmq import Rabbitmq, private_rabbitmq
 from matchcast.adapters.cloudevents import event_http
 from matchcast.domain.event import Event
 from tests.chaos.house import furnished
 from tests.chaos.system import System, every, running, until
 from tests.entrypoints import house as invented
-from tests.services.postgres import Postgres, private_postgres
-from tests.services.rabbitmq import Rabbitmq, private_rabbitmq
 
 pytestmark = pytest.mark.slow
 

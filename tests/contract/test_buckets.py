@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from commands.main import app as commands
+from knative.local.services.minio import Minio, private_minio, webhook
 from matchcast.usecases.champion import CHAMPION_KEY
-from tests.services.minio import Minio, private_minio, webhook
 
 OBJECTS = "s3://made-by-us/a house"
 

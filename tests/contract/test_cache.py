@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from knative.local.services.redis import RedisServer, private_redis
 from matchcast.adapters.cache_memory import MemoryCache
 from matchcast.adapters.cache_redis import RedisCache
 from matchcast.ports.cache import LOOKED_FOR, Policy, Shared, Taken
-from tests.services.redis import RedisServer, private_redis
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
 ONE_A_SECOND = Policy(5, 5.0)

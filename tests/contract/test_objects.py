@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from knative.local.services.minio import Minio, private_minio
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.adapters.objects_cache import CachedObjects
 from matchcast.errors import BadInput, NotFound, Unavailable
 from matchcast.ports import ObjectStore
-from tests.services.minio import Minio, private_minio
 
 BUCKET = "matchcast"
 

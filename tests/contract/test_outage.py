@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from knative.local.services.postgres import Postgres, private_postgres
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.light import LightDatabase
 from matchcast.adapters.database.migrate import migrate
 from matchcast.adapters.database.patience import Patience
 from matchcast.errors import Unavailable
-from tests.services.postgres import Postgres, private_postgres
 
 HURRIED = Patience(lock=1, statement=1, idle=10)
 AT_ONCE = 0.5

@@ -10,11 +10,11 @@ from knative.local.delivery import Policy
 from knative.local.listeners import Listeners
 from knative.local.memory import MemoryBroker
 from knative.local.queues import ToldQueues
+from knative.local.services.rabbitmq import Rabbitmq
 from matchcast.adapters.rabbitmq_queues import RabbitmqQueues
 from matchcast.errors import Unavailable
 from matchcast.ports.metrics import TriggerQueue
 from tests.contract.brokers import SECONDS, TRIGGER, Reply, Running, Setting, event, running
-from tests.services.rabbitmq import Rabbitmq
 
 SLOW = Reply(after=7.0)
 """RabbitMQ tells what was the case up to five seconds ago."""

@@ -14,9 +14,9 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, DeliveryMode
 from knative.local.delivery import Courier, Policy
 from knative.local.messages import Message
 from knative.local.rabbitmq import RabbitmqBroker
+from knative.local.services.rabbitmq import Rabbitmq
 from matchcast.errors import BadInput, Unavailable
 from tests.contract.brokers import TRIGGER, TYPE, Reply, Running, Setting, event, running, until
-from tests.services.rabbitmq import Rabbitmq
 
 
 @pytest.fixture

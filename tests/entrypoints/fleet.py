@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple
 import httpx
 import psycopg
 
+from knative.local.services.minio import Minio, private_minio, webhook
+from knative.local.services.redis import RedisServer, private_redis
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.model.bundle import load_bundle
 from matchcast.ports import ObjectStore
@@ -24,8 +26,6 @@ from matchcast.usecases.publish import publish_snapshot
 from tests.entrypoints import house
 from tests.entrypoints.recorder import Recorder, recording
 from tests.entrypoints.served import PAIRING
-from tests.services.minio import Minio, private_minio, webhook
-from tests.services.redis import RedisServer, private_redis
 
 ROOT: Final = Path(__file__).parents[2]
 PROCESSES: Final = 4

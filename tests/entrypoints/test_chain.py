@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from knative.local.runtime import MEMORY
+from knative.local.services.rabbitmq import Rabbitmq
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import dead_events, settlements, tasks
 from matchcast.adapters.objects_folder import FolderStore
@@ -24,7 +25,6 @@ from tests.entrypoints import drifting, house
 from tests.entrypoints.chain import TOKEN, Chain, chained, eventually
 from tests.entrypoints.drifting import Watched
 from tests.entrypoints.served import assert_problem, served
-from tests.services.rabbitmq import Rabbitmq
 
 SCRAPE = {"source": "football-data", "from": "2025-03-04", "to": "2025-03-14", "tournaments": [house.ENGLAND]}
 PAIRING = {

@@ -21,6 +21,7 @@ from sqlalchemy import func, select, update
 
 from functions.predict_async.main import app as predict_async
 from functions.predict_sync.main import app
+from knative.local.services.postgres import private_postgres
 from matchcast.adapters.clock import utc_now
 from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
@@ -38,7 +39,6 @@ from tests.entrypoints import house
 from tests.entrypoints.house import House
 from tests.entrypoints.recorder import recording
 from tests.entrypoints.served import PAIRING, assert_problem, served
-from tests.services.postgres import private_postgres
 
 AGAIN = {"Idempotency-Key": "order 7"}
 SCOPES = frozenset({"predict"})

@@ -11,12 +11,12 @@ import pytest
 from redis import Redis
 
 from functions.predict_sync.main import app
+from knative.local.services.redis import RedisServer, private_redis
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.ledger import SqlLedger
 from tests.entrypoints.fleet import until
 from tests.entrypoints.house import House
 from tests.entrypoints.served import PAIRING, served
-from tests.services.redis import RedisServer, private_redis
 
 OTHER = PAIRING | {"kickoff_at": "2025-03-12T15:00:00Z"}
 

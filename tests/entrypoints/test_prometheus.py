@@ -7,12 +7,12 @@ import pytest
 
 from knative.local.manifests import read_manifests
 from knative.local.runtime import local_runtime
+from knative.local.services.postgres import private_postgres
+from knative.local.services.prometheus import private_prometheus
 from matchcast.adapters.database.migrate import migrate
 from tests.entrypoints.conftest import furnish
 from tests.entrypoints.house import House
 from tests.entrypoints.served import served
-from tests.services.postgres import private_postgres
-from tests.services.prometheus import private_prometheus
 
 BROKEN = ("MatchcastDependencyDown", "database")
 UP = 'max(matchcast_dependency_up{dependency="database"})'

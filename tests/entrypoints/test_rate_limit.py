@@ -15,12 +15,12 @@ from redis import Redis
 
 from functions.lookup.main import app
 from functions.predict_sync.main import app as predict_sync
+from knative.local.services.redis import private_redis
 from matchcast.web.app import LARGEST_BODY
 from tests.entrypoints import house
 from tests.entrypoints.house import House
 from tests.entrypoints.served import PAIRING, assert_problem, served
 from tests.entrypoints.surface import whole_surface
-from tests.services.redis import private_redis
 
 PATH = f"/predict/{house.fixtures()[0].match_id}"
 

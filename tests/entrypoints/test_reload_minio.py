@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from functions.reload.main import app as reload_app
+from knative.local.services.minio import private_minio, webhook
 from matchcast.adapters.buckets import Buckets
 from matchcast.adapters.database.migrate import migrate
 from matchcast.adapters.objects import S3Access, objects_at
@@ -19,7 +20,6 @@ from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, set_champ
 from tests.entrypoints.house import NOW, bundle_files
 from tests.entrypoints.recorder import Recorder, recording
 from tests.entrypoints.served import served
-from tests.services.minio import private_minio, webhook
 
 pytestmark = pytest.mark.slow
 

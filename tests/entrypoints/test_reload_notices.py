@@ -9,6 +9,7 @@ import pytest
 
 from functions.predict_async.renewing import renewer_with
 from functions.reload.main import app as reload_app
+from knative.local.services.redis import RedisServer, private_redis
 from matchcast.adapters.cache_redis import RedisCache
 from matchcast.ports.cache import CHAMPION, SNAPSHOT
 from matchcast.settings import PredictAsyncSettings, read_settings
@@ -17,7 +18,6 @@ from tests.entrypoints.house import House
 from tests.entrypoints.recorder import Recorder, recording
 from tests.entrypoints.served import served
 from tests.entrypoints.test_reload import HOOK, PUT, TOKEN
-from tests.services.redis import RedisServer, private_redis
 
 
 @pytest.fixture

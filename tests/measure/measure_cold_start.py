@@ -37,12 +37,12 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
+from knative.local.services.postgres import private_postgres
+from knative.local.services.redis import private_redis
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.ports.events import Task, TaskState
 from tests.measure.first_answer import tell_what_is_left
-from tests.services.postgres import private_postgres
-from tests.services.redis import private_redis
 from tests.unit.events.examples import EXAMPLES
 
 TOKEN: Final = "measured-with-this-token"

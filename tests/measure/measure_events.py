@@ -26,11 +26,11 @@ from typing import Final
 import aio_pika
 import psycopg
 
+from knative.local.services.postgres import private_postgres
+from knative.local.services.rabbitmq import private_rabbitmq
 from tests.chaos.house import furnished
 from tests.chaos.system import System, running
 from tests.measure.cpu import command, descendants, parent_of, seconds_alone, seconds_with_children
-from tests.services.postgres import private_postgres
-from tests.services.rabbitmq import private_rabbitmq
 
 AT_ONCE: Final = 32
 """Requests, or unconfirmed messages, that are open at the same time."""

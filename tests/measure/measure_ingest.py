@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from knative.local.services.postgres import private_postgres
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.adapters.database.migrate import migrate
@@ -21,7 +22,6 @@ from matchcast.adapters.files import read_file
 from matchcast.adapters.sources import detect
 from matchcast.adapters.sources.aliases import committed_aliases
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
-from tests.services.postgres import private_postgres
 
 MERGED = Path(__file__).parents[3] / "shared/data/football-data/matches_1993_2025.csv.gz"
 TABLES = ("tournaments", "teams", "matches", "match_stats", "odds")

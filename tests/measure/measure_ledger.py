@@ -18,6 +18,7 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
+from knative.local.services.postgres import private_postgres
 from matchcast.adapters.database.accuracy import SqlSettledScores
 from matchcast.adapters.database.chains import SqlChains
 from matchcast.adapters.database.engine import Database
@@ -39,7 +40,6 @@ from matchcast.ports.accuracy import Group, SettledFilter
 from matchcast.usecases.accuracy import accuracy
 from matchcast.usecases.history import match_history
 from matchcast.usecases.ledger import verify
-from tests.services.postgres import private_postgres
 
 REVISIONS: Final = 10
 LEAGUES: Final = 20

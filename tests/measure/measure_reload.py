@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from knative.local.services.postgres import private_postgres
 from tests.entrypoints import fleet as fleets
 from tests.entrypoints.fleet import Answered, Fleet
-from tests.services.postgres import private_postgres
 
 CALM_SECONDS: Final = 5.0
 

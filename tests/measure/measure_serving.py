@@ -29,9 +29,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import psycopg
 
+from knative.local.services.postgres import private_postgres
 from tests.measure.cpu import seconds_with_children
 from tests.measure.load import Load, loaded, request
-from tests.services.postgres import private_postgres
 
 BATCH: Final = 100
 WARM_SECONDS: Final = 1.0

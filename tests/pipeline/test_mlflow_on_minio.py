@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from knative.local.services.minio import Minio
+from knative.local.services.mlflow import private_mlflow
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.adapters.registry import BUNDLE_FOLDER, CANDIDATE, CHAMPION, MlflowRegistry, TrainingRun
 from matchcast.errors import Unavailable
@@ -14,8 +16,6 @@ from matchcast.usecases.champion import load_champion, reference_key
 from pipeline.promotion import promote, rollback
 from pipeline.register_model import MODEL_CODE, REQUIREMENTS
 from tests.entrypoints.house import NOW, bundle_files, contract, passed
-from tests.services.minio import Minio
-from tests.services.mlflow import private_mlflow
 
 pytestmark = pytest.mark.slow
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from commands.main import app as commands
+from knative.local.services.minio import Minio
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.registry import BUNDLE_FOLDER, BUNDLE_VERSION, CANDIDATE, MlflowRegistry
@@ -20,7 +21,6 @@ from matchcast.usecases.champion import CHALLENGER_KEY, CHAMPION_KEY, load_champ
 from matchcast.usecases.models import load_challenger
 from pipeline.promotion import challenge, pointed_at, promote, rollback, withdrawn_at
 from tests.entrypoints.house import bundle_files
-from tests.services.minio import Minio
 
 pytestmark = [
     pytest.mark.slow,

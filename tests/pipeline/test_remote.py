@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from knative.local.services.minio import Minio
 from tests.pipeline.project import Project, under_git
 from tests.pipeline.test_determinism import NOTHING_TO_DO, hashes
-from tests.services.minio import Minio
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node for one test session: its own folder, ports and cookie, gone afterwards."""
+"""A private RabbitMQ node with its own folder, ports and cookie, gone afterwards."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import pytest
+from matchcast.errors import Unavailable
 
 PROGRAMS: Final = Path("/usr/lib/rabbitmq/bin")
 START_SECONDS: Final = 90.0
@@ -65,7 +65,7 @@ class Rabbitmq:
             _wait_for_port(self._epmd_port, self._epmd, START_SECONDS)
         self._node = self._spawn(str(PROGRAMS / "rabbitmq-server"))
         if not _wait_for_port(self._port, self._node, START_SECONDS):
-            pytest.fail(f"RabbitMQ did not start: {(self._folder / 'output').read_text()[-2000:]}", pytrace=False)
+            raise Unavailable(f"RabbitMQ did not start: {(self._folder / 'output').read_text()[-2000:]}")
         if self._killed:
             # a lone quorum queue of RabbitMQ 3.10 may wait for ever to be asked for by its leader, which it is itself
             self.ctl("eval", "[ra:trigger_election(amqqueue:get_pid(Q)) || Q <- rabbit_amqqueue:list()].")
@@ -94,7 +94,7 @@ class Rabbitmq:
             cwd=self._folder,
         )
         if done.returncode != 0:
-            pytest.fail(f"{program} {' '.join(arguments)} failed: {done.stderr or done.stdout}", pytrace=False)
+            raise Unavailable(f"{program} {' '.join(arguments)} failed: {done.stderr or done.stdout}")
         return done.stdout
 
     def management(self) -> str:
@@ -144,7 +144,7 @@ class Rabbitmq:
 def private_rabbitmq() -> Iterator[Rabbitmq]:
     """A running node; user and password are guest."""
     if not (PROGRAMS / "rabbitmq-server").exists():
-        pytest.fail("RabbitMQ's server is missing: `make services` installs it", pytrace=False)
+        raise Unavailable("RabbitMQ's server is missing: `make services` installs it")
     folder = Path(tempfile.mkdtemp(prefix="matchcast-rabbitmq-"))
     (folder / "plugins").write_text("[].\n")
     if os.geteuid() == 0:

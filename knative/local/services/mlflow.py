@@ -1,4 +1,4 @@
-"""A private MLflow server for one test: its own database and port; what runs keep goes to a bucket."""
+"""A private MLflow server with its own database and port; what runs keep goes to a bucket."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.error import URLError
 
-import pytest
+from matchcast.errors import Unavailable
 
 START_SECONDS: Final = 90.0
 
@@ -54,4 +54,4 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.1)
-    pytest.fail(f"MLflow did not start: {log.read_text()[-3000:]}", pytrace=False)
+    raise Unavailable(f"MLflow did not start: {log.read_text()[-3000:]}")

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server for one test session: its own folder, its own free port, gone afterwards."""
+"""A private PostgreSQL server with its own folder, its own free port, gone afterwards."""
 
 import os
 import pwd
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
+from matchcast.errors import Unavailable
 
 
 class Postgres:
@@ -83,7 +83,7 @@ def _binaries() -> Path:
         return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not versions:
-        pytest.fail("PostgreSQL's server is missing: install it with `apt-get install postgresql`", pytrace=False)
+        raise Unavailable("PostgreSQL's server is missing: install it with `apt-get install postgresql`")
     return versions[-1].parent
 
 
@@ -96,4 +96,4 @@ def _free_port() -> int:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     if done.returncode != 0:
-        pytest.fail(f"{' '.join(command)} failed: {done.stderr or done.stdout}", pytrace=False)
+        raise Unavailable(f"{' '.join(command)} failed: {done.stderr or done.stdout}")

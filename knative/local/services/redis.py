@@ -1,4 +1,4 @@
-"""A private Redis server for one test session: its own folder, its own free port, gone afterwards."""
+"""A private Redis server with its own folder, its own free port, gone afterwards."""
 
 import shutil
 import signal
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
+from matchcast.errors import Unavailable
 
 START_SECONDS: Final = 15.0
 
@@ -49,7 +49,7 @@ class RedisServer:
                         return
             except OSError:
                 time.sleep(0.02)
-        pytest.fail(f"Redis did not start: {(self._folder / 'log').read_text()}", pytrace=False)
+        raise Unavailable(f"Redis did not start: {(self._folder / 'log').read_text()}")
 
     def kill(self) -> None:
         """Stop it at once (SIGKILL)."""
@@ -73,7 +73,7 @@ def private_redis() -> Iterator[RedisServer]:
     """A running server without data."""
     program = shutil.which("redis-server")
     if program is None:
-        pytest.fail("Redis's server is missing: `make services` installs it", pytrace=False)
+        raise Unavailable("Redis's server is missing: `make services` installs it")
     folder = Path(tempfile.mkdtemp(prefix="matchcast-redis-"))
     server = RedisServer(program, folder)
     try:

@@ -1,4 +1,4 @@
-"""A private MinIO server for one test session: its own folder, its own free ports, gone afterwards."""
+"""A private MinIO server with its own folder, its own free ports, gone afterwards."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.error import URLError
 
-import pytest
+from matchcast.errors import Unavailable
 
 START_SECONDS: Final = 30.0
 REGION: Final = "us-east-1"
@@ -111,7 +111,7 @@ def _program() -> str:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "matchcast" / "bin"
     found = shutil.which("minio") or shutil.which("minio", path=cache)
     if not found:
-        pytest.fail("MinIO's server is missing: `make services` builds it", pytrace=False)
+        raise Unavailable("MinIO's server is missing: `make services` builds it")
     return found
 
 
@@ -132,4 +132,4 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.05)
-    pytest.fail(f"MinIO did not start: {log.read_text()}", pytrace=False)
+    raise Unavailable(f"MinIO did not start: {log.read_text()}")
