@@ -10,7 +10,7 @@ from typing import Final
 
 FIRST_ANSWER: Final = """\
 import asyncio, cProfile, json, pstats, sys
-import uvicorn
+from matchcast.web.app import server_config
 import uvloop
 
 function, method, path, key, body = sys.argv[1:]
@@ -37,7 +37,7 @@ async def first_answer():
     assert told[0]["status"] == 200, told
 
 
-config = uvicorn.Config(f"functions.{function}.main:app", factory=True, log_config=None)
+config = server_config(f"functions.{function}.main:app", port=0)
 if sys.flags.dev_mode:
     profile.enable()
 config.load()

@@ -12,8 +12,8 @@ from matchcast.domain.match import Fixture, Outcome, day_start
 
 GENESIS_HASH: Final = "0" * 64
 """The `previous_hash` of the ledger's first row."""
-
-
+LEAST_PROB: Final = 1e-15
+"""Probabilities count as no smaller than this where a logarithm is taken."""
 LITTLE_HISTORY: Final = 12
 """Before so many matches, the features take a club for a newcomer to its league rather than for itself."""
 Reference = Literal["closing odds", "other members"]

@@ -1,15 +1,19 @@
 """A table of matches as numpy columns: what the forward pass reads."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import RESULT_KNOWN_AFTER
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 STAT_NAMES: Final = (
     "home_shots",
@@ -78,7 +82,7 @@ class MatchColumns:
         margin = np.sign(np.where(self.finished, self.home_goals - self.away_goals, 0.0)).astype(np.int64)
         return np.where(self.finished, 1 - margin, -1)
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "MatchColumns":
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> MatchColumns:
         """The chosen rows, same codes."""
         names = ("match_id", "tournament", "home", "away", "season", "kickoff", "kickoff_known", "finished")
         chosen = {name: getattr(self, name)[rows] for name in (*names, "home_goals", "away_goals", "stats", "market")}

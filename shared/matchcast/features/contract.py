@@ -4,16 +4,17 @@ A contract is a list of features; its `program` drives `reading.read`, so a mode
 all that is needed to make its rows. The code hash ties it to the fold's source: other source, other features.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matchcast.errors import BundleBroken
 from matchcast.features import reading
@@ -33,6 +34,9 @@ from matchcast.features.layout import (
     F_SHOTS_KNOWN,
     F_WIN,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WINDOWS: Final = (1, 2, 3, 5, 7, 10, 12)
 MEETING_WINDOWS: Final = (1, 2, 3, 5)
@@ -217,7 +221,7 @@ class FeatureContract:
         )
 
     @staticmethod
-    def from_json(text: str) -> "FeatureContract":
+    def from_json(text: str) -> FeatureContract:
         """Read `features.json`.
 
         Raises:

@@ -5,6 +5,8 @@ Files: `trees.npz`, `linear.json`, `goals.json`, `calibration.json`, `interval.j
 file, which serving only checks the hash of.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping
@@ -13,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matchcast.errors import BundleBroken
 from matchcast.features.contract import FeatureContract
@@ -24,6 +25,8 @@ from matchcast.model.linear import Linear
 from matchcast.model.trees import Trees
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from matchcast.model.explain import Explainer
 
 MANIFEST: Final = "manifest.json"
@@ -84,7 +87,7 @@ class Bundle:
         return self.forecaster.predict(rows)
 
     @cached_property
-    def explainer(self) -> "Explainer":
+    def explainer(self) -> Explainer:
         """Takes forecasts apart by family of features."""
         from matchcast.model.explain import Explainer
 

@@ -1,15 +1,19 @@
 """Members pooled and calibrated: rows in, probabilities out."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from matchcast.domain.forecast import LEAST_PROB
 from matchcast.model.goals import Goals
 from matchcast.model.linear import Linear
-from matchcast.model.metrics import LEAST_PROB
 from matchcast.model.trees import Trees
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MEMBERS: Final = ("trees", "linear", "goals")
 

@@ -5,15 +5,19 @@ time decay the ratings among them bring). Scores of 0 and 1 goals are corrected 
 "Modelling association football scores and inefficiencies in the football betting market", equation 4.2.
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from math import lgamma
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matchcast.model.scaling import Scaling, row_products
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_GOALS: Final = 10
 _COUNTS: Final = np.arange(MOST_GOALS + 1, dtype=np.float64)
@@ -85,7 +89,7 @@ class Goals:
         )
 
     @staticmethod
-    def from_json(text: str) -> "Goals":
+    def from_json(text: str) -> Goals:
         """Read what `to_json` wrote."""
         content = json.loads(text)
         return Goals(

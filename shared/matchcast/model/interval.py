@@ -6,16 +6,19 @@ split-conformal interval (Papadopoulos et al. 2002; Lei et al. 2018) around a re
 or, where too few matches have odds, each member against the pool of the others.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from matchcast.domain.forecast import Reference
+from matchcast.domain.forecast import LEAST_PROB, Reference
 from matchcast.model.forecaster import Forecaster, log_pool
-from matchcast.model.metrics import LEAST_PROB
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LEVEL: Final = 0.8
 LEAST_PRICED: Final = 500
@@ -33,7 +36,7 @@ class Pool(NamedTuple):
     temperature: float
 
     @staticmethod
-    def of(forecaster: Forecaster, members: NDArray[np.float64]) -> "Pool":
+    def of(forecaster: Forecaster, members: NDArray[np.float64]) -> Pool:
         """Members' forecasts as this forecaster pools them."""
         return Pool(members, forecaster.weights, forecaster.temperature)
 
@@ -49,7 +52,7 @@ class Pool(NamedTuple):
         result: NDArray[np.float64] = np.sqrt((weights * (logits - mean) ** 2).sum(axis=0))
         return result
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Pool":
+    def take(self, chosen: NDArray[np.bool_]) -> Pool:
         """The chosen forecasts."""
         return self._replace(members=self.members[:, chosen])
 
@@ -80,7 +83,7 @@ class Interval:
         return result
 
     @staticmethod
-    def from_dict(content: dict[str, Any]) -> "Interval":
+    def from_dict(content: dict[str, Any]) -> Interval:
         """Read what `dataclasses.asdict` gave, by way of JSON."""
         return Interval(**(content | {name: tuple(content[name]) for name in ("scale", "floor")}))
 

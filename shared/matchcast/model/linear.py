@@ -1,12 +1,17 @@
 """Multinomial logistic regression as plain coefficients."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matchcast.model.scaling import Scaling, row_products
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Linear:
         )
 
     @staticmethod
-    def from_json(text: str) -> "Linear":
+    def from_json(text: str) -> Linear:
         """Read what `to_json` wrote."""
         content = json.loads(text)
         return Linear(

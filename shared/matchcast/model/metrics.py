@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matchcast.domain.forecast import LEAST_PROB
+
 Probs = NDArray[np.float64]
 Outcomes = NDArray[np.int64]
-LEAST_PROB: Final = 1e-15
 ECE_BINS: Final = 15
 
 

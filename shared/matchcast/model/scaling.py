@@ -1,10 +1,14 @@
 """How rows are made ready for the members that are linear in them."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Scaling:
         return z
 
     @staticmethod
-    def of(rows: NDArray[np.float32], clip: float) -> "Scaling":
+    def of(rows: NDArray[np.float32], clip: float) -> Scaling:
         """From training rows; a column that is never known or constant is scaled by 1."""
         x = rows.astype(np.float64)
         known = ~np.isnan(x)
@@ -45,7 +49,7 @@ class Scaling:
         return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
 
     @staticmethod
-    def from_dict(content: dict[str, Any]) -> "Scaling":
+    def from_dict(content: dict[str, Any]) -> Scaling:
         """Read what `to_dict` wrote."""
         arrays = {k: np.asarray(content[k], dtype=np.float64) for k in ("median", "mean", "scale")}
         return Scaling(**arrays, clip=float(content["clip"]))

@@ -3,12 +3,16 @@
 The walk repeats XGBoost's own float32 arithmetic in XGBoost's own order, so margins are equal to the bit.
 """
 
+from __future__ import annotations
+
 import io
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _AT_ONCE: Final = 64
 """Rows that are walked together: more of them are no quicker, and take memory."""
@@ -74,7 +78,7 @@ class Trees:
         return out.getvalue()
 
     @staticmethod
-    def from_bytes(raw: bytes) -> "Trees":
+    def from_bytes(raw: bytes) -> Trees:
         """Read what `to_bytes` wrote; nothing in it is executable."""
         with np.load(io.BytesIO(raw), allow_pickle=False) as a:
             return Trees(

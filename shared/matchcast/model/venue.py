@@ -9,8 +9,7 @@ playing at home multiplies the chances of winning at home and divides those of l
 
 from math import exp, fsum, log
 
-from matchcast.domain.forecast import Probabilities
-from matchcast.model.metrics import LEAST_PROB
+from matchcast.domain.forecast import LEAST_PROB, Probabilities
 
 
 def neutral(at_home: Probabilities, away: Probabilities) -> Probabilities:

@@ -1,13 +1,14 @@
 """Forecast what was asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isnan
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matchcast.domain.assumption import Assumption, Hypothetical, Supposed
 from matchcast.domain.forecast import Cause, Coverage, Forecast, Pairing, Probabilities
@@ -19,6 +20,9 @@ from matchcast.model.bundle import Bundle, features_known
 from matchcast.ports import PairingState, StateSnapshot
 from matchcast.usecases.question import Question, fixture_asked_for
 from matchcast.usecases.what_if import pooled, rows_under
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)

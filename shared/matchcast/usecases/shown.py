@@ -6,6 +6,8 @@ asking the ledger to record it, which gives back the row that is there. What ins
 holds that very row. A forecast that could not be recorded is not kept: the next request tries again.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matchcast.domain.assumption import Hypothetical, Supposed
 from matchcast.domain.forecast import Cause, Coverage, Forecast, LedgerRow, latest_instant
@@ -31,6 +32,8 @@ from matchcast.usecases.recorded import key_of, packed, unpacked
 from matchcast.usecases.together import Together
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from matchcast.model.explain import Explanation
     from matchcast.model.interval import Interval
 
@@ -50,10 +53,10 @@ class Shown:
     coverage: Coverage
     forecast_id: int | None
     _row: NDArray[np.float32] | None = None
-    _explanation: "Explanation | None" = None
+    _explanation: Explanation | None = None
     _bounds: list[tuple[float, float]] | None = None
 
-    def explanation(self, bundle: Bundle, snapshot: StateSnapshot) -> "Explanation":
+    def explanation(self, bundle: Bundle, snapshot: StateSnapshot) -> Explanation:
         """The forecast taken apart.
 
         Args:
@@ -63,7 +66,7 @@ class Shown:
             self._explanation = bundle.explainer.explain(self._read(bundle, snapshot)[0])
         return self._explanation
 
-    def bounds(self, interval: "Interval", bundle: Bundle, snapshot: StateSnapshot) -> list[tuple[float, float]]:
+    def bounds(self, interval: Interval, bundle: Bundle, snapshot: StateSnapshot) -> list[tuple[float, float]]:
         """Lowest and highest of home, draw and away.
 
         Args:
