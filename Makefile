@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv),$(OWN_UV))
 RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 
-.PHONY: help demo stop up test check bench bench-quality sync services image images deploy clean
+.PHONY: help airflow demo stop up test check bench bench-quality sync services image images deploy clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ sync: $(filter $(OWN_UV),$(UV)) ## install the locked environment into .venv
 services: ## install the services that the tests start, and what renders and checks the manifests
 	@knative/local/services/install.sh
 	@knative/install-tools.sh
+
+airflow: $(filter $(OWN_UV),$(UV)) ## install Airflow into .airflow-venv, apart from everything else
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.airflow-venv $(UV) sync --quiet --locked --no-default-groups --no-install-project --extra airflow
 
 demo: sync ## real matches in, forecasts served on http://localhost:8080 (DEMO_UNTIL=2025-04-01, PORT=8080)
 	@$(RUN) matchcast demo --until $(or $(DEMO_UNTIL),2025-04-01) --port $(or $(PORT),8080)
