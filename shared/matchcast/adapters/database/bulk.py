@@ -17,16 +17,33 @@ _ROWS_BETWEEN_REPORTS: Final = 8192
 
 
 class Conflict(Enum):
-    """What becomes of a row whose key is already there."""
+    """What becomes of a row whose key is already there: the value each column takes, and on which condition."""
 
-    TOLD_WINS = "COALESCE(excluded.{0}, {1}.{0})"
+    TOLD_WINS = "COALESCE(excluded.{0}, {1}.{0})", "TRUE"
     """Each value told replaces the stored one; what is not told stays."""
 
-    FILL_GAPS = "COALESCE({1}.{0}, excluded.{0})"
+    FILL_GAPS = "COALESCE({1}.{0}, excluded.{0})", "TRUE"
     """Only values that were unknown are taken."""
 
-    KEEP = ""
+    KEEP = "", ""
     """The stored row stays."""
+
+    STANDING_PRICE = (
+        "excluded.{0}",
+        "{1}.moment = 'closing' OR {1}.taken_at IS NULL OR excluded.taken_at < {1}.taken_at",
+    )
+    """A price replaces the one that it stands over (`domain.prices`)."""
+
+    EARLIER_PRICE = (
+        "excluded.{0}",
+        "{1}.moment = 'opening' AND excluded.taken_at IS NOT NULL"
+        " AND ({1}.taken_at IS NULL OR excluded.taken_at < {1}.taken_at)",
+    )
+    """Only an opening price known to be earlier replaces one that is not."""
+
+    def __init__(self, value: str, condition: str) -> None:
+        self.of_column = value
+        self.condition = condition
 
 
 class Tally:
@@ -115,10 +132,11 @@ def _on_conflict(table: Table, conflict: Conflict) -> str:
     key = ", ".join(column.name for column in table.primary_key)
     if conflict is Conflict.KEEP:
         return f"ON CONFLICT ({key}) DO NOTHING"
-    merged = {c.name: conflict.value.format(c.name, table.name) for c in table.columns if not c.primary_key}
+    merged = {c.name: conflict.of_column.format(c.name, table.name) for c in table.columns if not c.primary_key}
     assignments = ", ".join(f"{name} = {value}" for name, value in merged.items())
     changed = " OR ".join(f"{table.name}.{name} IS DISTINCT FROM {value}" for name, value in merged.items())
-    return f"ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {changed}"
+    condition = conflict.condition.format("", table.name)
+    return f"ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE ({changed}) AND ({condition})"
 
 
 def _executemany(connection: Connection, statement: str, rows: Iterable[Row]) -> int:

@@ -13,8 +13,9 @@ from matchcast.adapters.database.bulk import Conflict
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import match_stats, matches, odds, team_aliases, teams, tournaments
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.match import MatchStatus, Odds
+from matchcast.domain.match import MatchStatus
 from matchcast.domain.merging import Accepted, Plan, StoredMatch, plan_load
+from matchcast.domain.prices import standing_prices
 from matchcast.errors import BadInput
 from matchcast.ports import (
     AliasStatus,
@@ -217,16 +218,11 @@ def _write_odds(connection: Connection, accepted: Sequence[Accepted], tally: bul
         return [
             (a.match_id, p[0], p[1].value, p[2], p[3], p[4], p[5] and instant(p[5]))
             for a in mine
-            for p in _last_of_each(a.told.odds)
+            for p in standing_prices(a.told.odds)
         ]
 
-    own = bulk.upsert(connection, odds, rows(True), Conflict.TOLD_WINS, tally)
-    return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.KEEP, tally))
-
-
-def _last_of_each(prices: Sequence[Odds]) -> Iterable[Odds]:
-    by_key = {(price.bookmaker, price.moment): price for price in prices}
-    return prices if len(by_key) == len(prices) else by_key.values()
+    own = bulk.upsert(connection, odds, rows(True), Conflict.STANDING_PRICE, tally)
+    return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.EARLIER_PRICE, tally))
 
 
 def _sum(a: UpsertCount, b: UpsertCount) -> UpsertCount:
