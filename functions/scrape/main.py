@@ -13,7 +13,8 @@ from matchcast.domain.event import Event
 from matchcast.events import PING, ScrapeRequested
 from matchcast.ports import Clock, MatchStore, ObjectStore
 from matchcast.ports.events import Deadline, Inbox, Sink, Tasks
-from matchcast.ports.feeds import Captures, Feed
+from matchcast.ports.feeds import Captures, CoolDowns, Feed
+from matchcast.ports.renewal import Turns
 from matchcast.settings import ScrapeSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
 from matchcast.usecases.scrape import Scraping, request_scrape, scrape_due, scrape_requested
@@ -36,6 +37,8 @@ def build(
     tasks: Callable[[], Tasks],
     store: Callable[[], MatchStore],
     captures: Callable[[], Captures],
+    cool_downs: Callable[[], CoolDowns],
+    turns: Callable[[], Turns],
     sink: Callable[[], Sink],
     terms: Terms,
     telemetry: Telemetry,
@@ -43,6 +46,7 @@ def build(
     new_id: Callable[[], str],
     seconds: float,
     kept_for: timedelta,
+    left_alone_for: timedelta,
 ) -> WebApp:
     """The application; everything it is given is opened on first use."""
     web = WebApp(SERVICE, terms=terms, telemetry=telemetry)
@@ -57,16 +61,23 @@ def build(
 
         def accept(task_id: str) -> None:
             request_scrape(
-                body.source, body.window(), task_id=task_id, feeds=feeds, tasks=tasks(), sink=sink(), now=at,
-                kept_for=kept_for,
+                body.source, body.window(), task_id=task_id, feeds=feeds, cool_downs=cool_downs(), tasks=tasks(), sink=sink(),
+                now=at, kept_for=kept_for,
             )  # fmt: skip
 
         return accepted_once(call, "scrape", tasks, new_id, at, accept)
 
+    def count(source: str, what: str) -> None:
+        if what == "captured":
+            telemetry.captures.labels(source).inc()
+        else:
+            telemetry.scrapes.labels(source, what).inc()
+
     def given() -> Scraping:
         return Scraping(
-            feeds, objects(), inbox(), tasks(), store(), captures(), committed_aliases, kept_for, problem_data
-        )
+            feeds, objects(), inbox(), tasks(), store(), captures(), cool_downs(), turns(), committed_aliases, now,
+            kept_for, left_alone_for, problem_data, count,
+        )  # fmt: skip
 
     def requested(event: Event, deadline: Deadline) -> Event | None:
         return scrape_requested(event, given(), now(), deadline)
@@ -91,6 +102,8 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         tasks=to.tasks,
         store=to.match_store,
         captures=to.captures,
+        cool_downs=to.cool_downs,
+        turns=to.turns,
         sink=to.sink(settings.sink),
         terms=to.terms,
         telemetry=to.telemetry(),
@@ -98,4 +111,5 @@ def app(environment: Mapping[str, str] = os.environ) -> WebApp:  # uvicorn --fac
         new_id=lambda: str(uuid4()),
         seconds=settings.handler_seconds,
         kept_for=timedelta(hours=settings.task_hours),
+        left_alone_for=timedelta(hours=settings.cool_down_hours),
     )

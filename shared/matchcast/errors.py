@@ -108,7 +108,15 @@ class GateFailed(MatchcastError):
 
 
 class Unavailable(MatchcastError):
-    """Something we depend on is missing or broken; trying again may help."""
+    """Something we depend on is missing or broken; trying again may help.
+
+    Args:
+        retry_after: seconds before which it will not, where that is known.
+    """
+
+    def __init__(self, message: str = "", retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TimedOut(Unavailable):

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
-from matchcast.domain.match import MatchStatus, SourceMatch, match_id
+from matchcast.domain.match import MatchStats, MatchStatus, SourceMatch, match_id
+from matchcast.domain.prices import standing_prices
 
 SAME_MATCH_WITHIN: Final = timedelta(days=2)
 """Two sources that give one pairing of one tournament this close together mean one match (time zones, late edits)."""
@@ -49,6 +50,7 @@ class StoredMatch(NamedTuple):
     away_goals_extra_time: int | None
     home_penalties: int | None
     away_penalties: int | None
+    referee: str | None
 
 
 class Accepted(NamedTuple):
@@ -152,6 +154,7 @@ class _Load:
         if merged is not match:
             self._forget(match)
             self._remember(merged)
+        told = told if earlier is None else _with_what_was_told(earlier.told, told)
         self.touched[found] = Accepted(found, told, merged.source == told.source)
         return None
 
@@ -223,6 +226,7 @@ def _as_row(told: SourceMatch, home_team: str, away_team: str) -> StoredMatch | 
         told.away_goals_extra_time,
         told.home_penalties,
         told.away_penalties,
+        told.referee,
     )
 
 
@@ -237,15 +241,25 @@ def _merge(stored: StoredMatch, row: StoredMatch) -> StoredMatch | None:
         if both_finished and (stored.home_goals, stored.away_goals) != (row.home_goals, row.away_goals):
             return None
         replaces = _RANK[row.status] > _RANK[stored.status]
-    merged = stored
+    merged = stored._replace(referee=row.referee) if stored.referee is None else stored
     if replaces:
-        merged = row._replace(id=stored.id, stage=stored.stage if row.stage is None else row.stage)
+        stage, referee = row.stage or stored.stage, row.referee or stored.referee
+        merged = row._replace(id=stored.id, stage=stage, referee=referee)
         if both_finished:
             merged = _keeping_later_scores(merged, stored)
     if stored.match_day == row.match_day and stored.kickoff_known != row.kickoff_known:
         timed = stored if stored.kickoff_known else row
         merged = merged._replace(kickoff_at=timed.kickoff_at, kickoff_known=True)
     return stored if merged == stored else merged
+
+
+def _with_what_was_told(earlier: SourceMatch, told: SourceMatch) -> SourceMatch:
+    """The later of two rows of one match, with the counts and prices that only the earlier one tells."""
+    stats = told.stats or earlier.stats
+    if told.stats is not None and earlier.stats is not None:
+        pairs = zip(told.stats, earlier.stats, strict=True)
+        stats = MatchStats._make(before if now is None else now for now, before in pairs)
+    return told._replace(stats=stats, odds=standing_prices((*earlier.odds, *told.odds)))
 
 
 def _keeping_later_scores(merged: StoredMatch, stored: StoredMatch) -> StoredMatch:

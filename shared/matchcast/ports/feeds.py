@@ -33,6 +33,7 @@ class RawFile(NamedTuple):
         status: of the HTTP answer.
         etag, last_modified: the validators that came with it, for asking again.
         taken_at: when it was captured; None for an answer of just now, which is not kept yet.
+        retry_after: seconds for which the answer says to stay away.
     """
 
     name: str
@@ -43,6 +44,7 @@ class RawFile(NamedTuple):
     etag: str | None = None
     last_modified: str | None = None
     taken_at: datetime | None = None
+    retry_after: int | None = None
 
 
 class Visit(NamedTuple):
@@ -88,7 +90,11 @@ class Feed(Protocol):
 
 
 class Capture(NamedTuple):
-    """An answer of a source, kept as it was: the object `object_key` holds it, gzipped; `sha256` is of the plain bytes."""
+    """An answer of a source, kept as it was: the object `object_key` holds it, gzipped; `sha256` is of the plain bytes.
+
+    Attributes:
+        problem: why it could not be read, where it could not.
+    """
 
     source: str
     name: str
@@ -100,6 +106,7 @@ class Capture(NamedTuple):
     last_modified: str | None
     sha256: str
     object_key: str
+    problem: str | None = None
 
 
 class Captures(Protocol):
@@ -109,8 +116,12 @@ class Captures(Protocol):
         """Add a capture at once; one of the same address and instant stays as it is."""
         ...
 
+    def refuse(self, capture: Capture, problem: str) -> None:
+        """Say why a capture could not be read."""
+        ...
+
     def latest(self, url: str) -> Capture | None:
-        """The newest answer of an address that was a 200."""
+        """The newest answer of an address that was a 200 and could be read."""
         ...
 
     def of_source(self, source: str, first_day: date | None = None, last_day: date | None = None) -> Iterator[Capture]:

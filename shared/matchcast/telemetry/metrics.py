@@ -50,8 +50,17 @@ class Telemetry:
         self.timeouts: Final = LastingCounter(
             "prediction_timeouts_total", "Forecasts that were not made in time", (), self._counts
         )
+        self.scrapes: Final = LastingCounter(
+            "matchcast_scrapes_total",
+            "Scrapes by how they ended; one that finds something away is counted each time",
+            ("source", "outcome"),
+            self._counts,
+        )
+        self.captures: Final = LastingCounter(
+            "matchcast_captures_total", "Answers of sources that were kept", ("source",), self._counts
+        )
         self._model: Model | None = None
-        counters = (self.predictions, self.timeouts)
+        counters = (self.predictions, self.timeouts, self.scrapes, self.captures)
         self._lasting = LastingMetrics(figures, self._counts, counters, lambda: self._model, kept_seconds)
 
     @cached_property

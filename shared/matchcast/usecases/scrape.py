@@ -1,8 +1,8 @@
 """Read a source for the matches of some days, and bring them into the store."""
 
-import gzip
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any, Final
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.event import Event, source_of
 from matchcast.domain.match import MatchStatus
-from matchcast.errors import BadInput, BadSource, MatchcastError, TaskEnded, Unavailable
+from matchcast.errors import BadInput, BadSource, MatchcastError, SourceBlocked, TaskEnded, Unavailable
 from matchcast.events import (
     IngestCounts,
     MatchesIngested,
@@ -23,10 +23,12 @@ from matchcast.events import (
     first_event,
     next_event,
 )
-from matchcast.ports import MatchStore, ObjectStore, Parsed, TeamAlias
+from matchcast.ports import Clock, MatchStore, ObjectStore, Parsed, TeamAlias
 from matchcast.ports.events import Deadline, Effect, Inbox, Sink, Task, Tasks, TaskState
-from matchcast.ports.feeds import Capture, Captures, Feed, RawFile, Visit, Window
+from matchcast.ports.feeds import Captures, CoolDown, CoolDowns, Feed, RawFile, Visit, Window
+from matchcast.ports.renewal import Turns
 from matchcast.usecases.asking import asked_of, publish_asking
+from matchcast.usecases.captured import Archive, capture_of
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
 from matchcast.usecases.scrape_due import LONGEST_WINDOW, ScrapeDue, task_id_of
 
@@ -34,6 +36,9 @@ _SERVICE: Final = "scrape"
 _KIND: Final = "scrape"
 LARGEST_SCRAPE: Final = 128 * 1024 * 1024
 """Bytes that one scrape may read."""
+GOES_ON_WITHIN: Final = timedelta(days=1)
+"""A visit that broke off goes on where it was for so long; later it asks anew."""
+LONGEST_COOL_DOWN: Final = timedelta(days=30)
 _SHOWN: Final = 20
 """Of each list in a task's result."""
 
@@ -44,8 +49,11 @@ class Scraping:
 
     Attributes:
         feeds: the sources configured, by name.
+        clock: says when an answer was taken.
         kept_for: how long a task's status can be asked for.
+        left_alone_for: how long a source that turns us away is left alone, if it does not say itself.
         problem_of: an error as events and tasks tell it.
+        count: hears of every answer kept and of every end: the source, and what it was.
     """
 
     feeds: Mapping[str, Feed]
@@ -54,22 +62,30 @@ class Scraping:
     tasks: Tasks
     store: MatchStore
     captures: Captures
+    cool_downs: CoolDowns
+    turns: Turns
     aliases: Callable[[], Sequence[TeamAlias]]
+    clock: Clock
     kept_for: timedelta
+    left_alone_for: timedelta
     problem_of: Callable[[MatchcastError], Problem]
+    count: Callable[[str, str], None]
 
 
 def request_scrape(
-    source: str, window: Window, *, task_id: str, feeds: Mapping[str, Feed], tasks: Tasks, sink: Sink, now: datetime,
-    kept_for: timedelta,
+    source: str, window: Window, *, task_id: str, feeds: Mapping[str, Feed], cool_downs: CoolDowns, tasks: Tasks,
+    sink: Sink, now: datetime, kept_for: timedelta,
 ) -> None:  # fmt: skip
     """Accept a scrape: from then on its task reaches a final state.
 
     Raises:
         BadInput: the window is too long or empty, or the source or a tournament is none we know; names the field.
-        Unavailable: the broker or the database is away; nothing was accepted.
+        Unavailable: the broker or the database is away, or the source is left alone; nothing was accepted.
     """
     _check(source, window, feeds)
+    cool_down = cool_downs.of(source, now)
+    if cool_down is not None:
+        raise Unavailable(_words(source, cool_down), math.ceil((cool_down.until - now).total_seconds()))
     payload = ScrapeRequested(
         task_id=task_id,
         source=source,
@@ -131,6 +147,24 @@ def _check(source: str, window: Window, feeds: Mapping[str, Feed]) -> None:
         )
 
 
+def _words(source: str, cool_down: CoolDown) -> str:
+    return f"source: {source} turned us away ({cool_down.reason}); it is left alone until {_told(cool_down.until)}"
+
+
+def _told(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@contextmanager
+def _closing(files: Iterable[RawFile]) -> Iterator[Iterator[RawFile]]:
+    """A visit that breaks off is over at once: its browser or connection is closed."""
+    try:
+        yield iter(files)
+    finally:
+        if isinstance(files, Generator):
+            files.close()
+
+
 @dataclass(slots=True)
 class _Scrape:
     """One delivery of an event that asks for a scrape."""
@@ -142,7 +176,8 @@ class _Scrape:
     given: Scraping
     now: datetime
     deadline: Deadline
-    captures: list[Capture] = field(default_factory=list)
+    captures: list[str] = field(default_factory=list)
+    ended: str = "failed"
 
     def run(self) -> Event | None:
         before = self.given.inbox.handled(_SERVICE, self.event)
@@ -150,15 +185,19 @@ class _Scrape:
             return before.reply
         if not self.given.tasks.start(self.task_id, self.now):
             return self._reply_of_another_delivery()
-        effect: Effect
         try:
             _check(self.source, self.window, self.given.feeds)
-            effect = partial(self._store, self._read())
-        except Unavailable:
-            raise
-        except MatchcastError as error:
-            effect = partial(self._fail, self.given.problem_of(error))
-        return self.given.inbox.once(_SERVICE, self.event, self.now, effect)
+            self._check_cool_down()
+        except BadInput as error:
+            return self._once(partial(self._fail, error))
+        with self.given.turns.turn(f"scrape:{self.source}", self.deadline) as still:
+            before = self.given.inbox.handled(_SERVICE, self.event)
+            return self._once(self._visited(still)) if before is None else before.reply
+
+    def _once(self, effect: Effect) -> Event | None:
+        reply = self.given.inbox.once(_SERVICE, self.event, self.now, effect)
+        self.given.count(self.source if self.source in self.given.feeds else "", self.ended)
+        return reply
 
     def _reply_of_another_delivery(self) -> Event | None:
         """The reply of one that came to its end since `run` looked, whose own answer may be lost.
@@ -171,31 +210,69 @@ class _Scrape:
             raise self._ended()
         return before.reply
 
-    def _read(self) -> Sequence[ParsedFile]:
+    def _check_cool_down(self) -> None:
+        cool_down = self.given.cool_downs.of(self.source, self.now)
+        if cool_down is not None:
+            raise SourceBlocked(_words(self.source, cool_down))
+
+    def _visited(self, still: Callable[[], None]) -> Effect:
+        """Visit the source; what is then to be done in the event's transaction."""
+        try:
+            self._check_cool_down()
+            return partial(self._store, self._read(still))
+        except Unavailable:
+            self.given.count(self.source, "unavailable")
+            raise
+        except MatchcastError as error:
+            return partial(self._fail, error)
+
+    def _read(self, still: Callable[[], None]) -> Sequence[ParsedFile]:
         """The window's matches, file by file. What the source answered is kept before anyone looks into it."""
         feed = self.given.feeds[self.source]
+        archive = Archive(self.given.objects, self.given.captures)
+        visit = Visit(self.now, self._since(), self.deadline, archive.latest)
         found, size = [], 0
-        for file in feed.fetch(self.window, Visit(self.now, self.now, self.deadline, lambda url: None)):
-            size += len(file.content)
-            if size > LARGEST_SCRAPE:
-                raise BadSource(
-                    f"source: {self.source} has more than {LARGEST_SCRAPE >> 20} MiB for this window; "
-                    "ask for fewer days or tournaments at once",
-                    "source",
-                )
-            self.deadline.check()
-            self._keep(file)
-            self.deadline.check()
-            parsed = feed.parse(file, self.now)
-            rows = [row for row in parsed.rows if self.window.holds(row)]
-            found.append(ParsedFile(file.name, Parsed(rows, parsed.rejected)))
+        with _closing(feed.fetch(self.window, visit)) as files:
+            for file in files:
+                size += len(file.content)
+                if size > LARGEST_SCRAPE:
+                    raise BadSource(
+                        f"source: {self.source} has more than {LARGEST_SCRAPE >> 20} MiB for this window; "
+                        "ask for fewer days or tournaments at once",
+                        "source",
+                    )
+                found.append(self._parsed(feed, file, archive))
+                self.deadline.check()
+                still()
         return found
 
-    def _keep(self, file: RawFile) -> None:
-        digest = hashlib.sha256(file.content).hexdigest()
-        key = f"captures/{self.source}/{self.now.date().isoformat()}/{digest}.gz"
-        self.given.objects.put(key, gzip.compress(file.content, mtime=0))
-        self.captures.append(Capture(self.source, file.url, self.now, file.media_type, digest, key))
+    def _since(self) -> datetime:
+        """When this visit was first asked for; not long ago, if its event lay among the dead letters."""
+        task = self.given.tasks.find(self.task_id)
+        earliest = self.now - GOES_ON_WITHIN
+        return self.now if task is None else max(earliest, min(task.submitted_at, self.now))
+
+    def _parsed(self, feed: Feed, file: RawFile, archive: Archive) -> ParsedFile:
+        if file.taken_at is None:
+            file = file._replace(taken_at=self.given.clock())
+            archive.keep(self.source, file)
+            self.given.count(self.source, "captured")
+        capture = capture_of(self.source, file)
+        self.captures.append(capture.object_key)
+        self.deadline.check()
+        try:
+            parsed = feed.parse(file, self.now)
+        except SourceBlocked as error:
+            seconds = error.retry_after or self.given.left_alone_for.total_seconds()
+            cool_down = CoolDown(self.now + min(LONGEST_COOL_DOWN, timedelta(seconds=seconds)), str(error))
+            self.given.cool_downs.start(self.source, *cool_down)
+            archive.captures.refuse(capture, str(error))
+            raise SourceBlocked(f"{_words(self.source, cool_down)}; see {capture.object_key}") from error
+        except BadSource as error:
+            archive.captures.refuse(capture, str(error))
+            raise type(error)(f"{error}; see {capture.object_key}", error.field) from error
+        rows = [row for row in parsed.rows if self.window.holds(row)]
+        return ParsedFile(file.name, Parsed(rows, parsed.rejected))
 
     def _store(self, files: Sequence[ParsedFile]) -> Event:
         report = ingest(files, self.given.store, self.given.aliases(), self.now)
@@ -206,18 +283,20 @@ class _Scrape:
             counts=IngestCounts(**report.loaded.matches._asdict(), rejected=len(report.rejected)),
             finished=tuple(match for match, status in told if status is MatchStatus.FINISHED),
             upcoming=tuple(match for match, status in told if status is MatchStatus.UPCOMING),
-            captures=tuple(dict.fromkeys(capture.object_key for capture in self.captures)),
+            captures=tuple(dict.fromkeys(self.captures)),
         )
+        self.ended = "ingested"
         return self._finish(payload, result=self._result(payload, report))
 
-    def _fail(self, problem: Problem) -> Event:
+    def _fail(self, error: MatchcastError) -> Event:
+        problem = self.given.problem_of(error)
+        self.ended = problem.type.rpartition(":")[2]
         payload = ScrapeFailed(task_id=self.task_id, source=self.source, problem=problem)
         return self._finish(payload, problem=problem.to_json())
 
     def _finish(
         self, payload: Payload, *, result: Mapping[str, Any] | None = None, problem: Mapping[str, Any] | None = None
     ) -> Event:
-        self.given.captures.add(self.captures)
         if not self.given.tasks.finish(self.task_id, self.now, result=result, problem=problem):
             raise self._ended()
         self.deadline.check()

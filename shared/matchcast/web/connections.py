@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matchcast.adapters.database.light import LightDatabase
     from matchcast.ports.accuracy import SettledScores
     from matchcast.ports.events import DeadLetters, Inbox, Leftovers, Sink, Tasks
-    from matchcast.ports.feeds import Captures
+    from matchcast.ports.feeds import Captures, CoolDowns
     from matchcast.ports.metrics import MetricStore, Queues
     from matchcast.ports.renewal import RenewedLedger, Turns
     from matchcast.ports.scores import DriftReports, Prices, SettledMatches, Settlements
@@ -227,6 +227,11 @@ class Connections:
         from matchcast.adapters.database.captures import SqlCaptures
 
         return SqlCaptures(self._database)
+
+    def cool_downs(self) -> "CoolDowns":
+        from matchcast.adapters.database.cool_downs import SqlCoolDowns
+
+        return SqlCoolDowns(self._database)
 
     def inbox(self) -> "Inbox":
         from matchcast.adapters.database.inbox import SqlInbox

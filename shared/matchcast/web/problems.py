@@ -13,9 +13,11 @@ from starlette.responses import Response
 from matchcast.errors import (
     BadInput,
     Conflict,
+    LayoutChanged,
     MatchcastError,
     MissingScope,
     NotFound,
+    SourceBlocked,
     TaskExpired,
     TimedOut,
     TooManyRequests,
@@ -54,6 +56,8 @@ STATUSES: Final[tuple[tuple[type[MatchcastError], Status], ...]] = (
     (TooManyRequests, Status(429, "too-many-requests")),
     (MissingScope, Status(403, "missing-scope")),
     (Unauthorised, Status(401, "unauthorised", {"WWW-Authenticate": "ApiKey"})),
+    (LayoutChanged, Status(422, "layout-changed")),
+    (SourceBlocked, Status(422, "source-blocked")),
     (BadInput, Status(422, "bad-input")),
     (TimedOut, Status(504, "timed-out", {"Retry-After": "5"})),
     (Unavailable, Status(503, "unavailable", {"Retry-After": "5"})),
@@ -140,7 +144,7 @@ def problem_of(scope: Mapping[str, Any], error: MatchcastError) -> Response:
     if isinstance(error, Unavailable):
         _LOG.warning("%s: %s", scope["path"], error)
     headers = status.headers
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests | Unavailable) and error.retry_after is not None:
         headers = {"Retry-After": str(error.retry_after)}
     return problem(
         scope,

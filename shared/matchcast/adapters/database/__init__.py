@@ -21,6 +21,7 @@ accuracy    settled forecasts, added up
 prices      closing odds of settled matches
 drift_reports what the daily checks found
 captures    where raw answers of sources are kept
+cool_downs  sources that turned us away
 history     every match as columns, for the forward pass
 turns       one at a time, over all instances
 idempotent  answers kept for requests sent again (serving)

@@ -123,6 +123,7 @@ matches: Final = Table(
     Column("away_goals_extra_time", Integer),
     Column("home_penalties", Integer),
     Column("away_penalties", Integer),
+    Column("referee", Text),
     Column("ingested_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("source", "source_id"),
@@ -159,12 +160,26 @@ captures: Final = Table(
     metadata,
     Column("id", _BigId, primary_key=True),
     Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("taken_at", Instant, nullable=False),
     Column("media_type", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("etag", Text),
+    Column("last_modified", Text),
     Column("sha256", Text, nullable=False),
     Column("object_key", Text, nullable=False),
+    Column("problem", Text),
     UniqueConstraint("url", "taken_at"),
+    Index(None, "source", "taken_at", "id"),
+)
+
+cool_downs: Final = Table(
+    "cool_downs",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 forecasts: Final = Table(
