@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from matchcast.domain.forecast import Coverage, Forecast, LedgerRow
 from matchcast.domain.match import Fixture, MatchStats, MatchStatus, Odds, RejectedRow, SourceMatch
+from matchcast.ports.calendar import Calendar
 
 if TYPE_CHECKING:
     from matchcast.domain.merging import StoredMatch
@@ -166,7 +167,7 @@ def unheard(written: int, of: int) -> None:
     """The `Progress` of whoever does not care."""
 
 
-class MatchStore(Protocol):
+class MatchStore(Calendar, Protocol):
     """Matches, stats, odds and clubs, written in bulk."""
 
     def turn(self) -> AbstractContextManager[object]:

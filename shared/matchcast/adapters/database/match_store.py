@@ -1,8 +1,8 @@
 """Loads of matches, stats, odds and clubs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from matchcast.adapters.database import bulk
 from matchcast.adapters.database.bulk import Conflict
+from matchcast.adapters.database.calendar import put_waiting, read_calendar, read_clubs_of, read_waiting
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import match_stats, matches, odds, team_aliases, teams, tournaments
 from matchcast.domain.competitions import COMPETITION_BY_ID
@@ -28,6 +29,7 @@ from matchcast.ports import (
     UpsertCount,
     unheard,
 )
+from matchcast.ports.calendar import PlayedOn, WaitingMatch
 
 _LOAD_LOCK: Final = 0x6D61746368
 _STATUS: Final = {status.value: status for status in MatchStatus}
@@ -53,6 +55,22 @@ class SqlMatchStore:
     def aliases(self) -> Sequence[TeamAlias]:
         with self._database.reading() as connection:
             return read_aliases(connection)
+
+    def calendar(self, tournaments: Collection[str], first: date, last: date) -> Sequence[PlayedOn]:
+        with self._database.reading() as connection:
+            return read_calendar(connection, tournaments, first, last)
+
+    def clubs_of(self, tournaments: Collection[str]) -> Sequence[tuple[str, str]]:
+        with self._database.reading() as connection:
+            return read_clubs_of(connection, tournaments)
+
+    def waiting_matches(self) -> Sequence[WaitingMatch]:
+        with self._database.reading() as connection:
+            return read_waiting(connection)
+
+    def keep_waiting(self, waiting: Iterable[WaitingMatch], loaded: Iterable[tuple[str, str]]) -> None:
+        with self.turn() as connection:
+            put_waiting(connection, waiting, loaded)
 
     def load(
         self,

@@ -100,6 +100,19 @@ team_aliases: Final = Table(
     Column("decided_at", Instant),
 )
 
+waiting_matches: Final = Table(
+    "waiting_matches",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("tournament", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("home_name", Text, nullable=False),
+    Column("away_name", Text, nullable=False),
+    Column("home_goals", Integer),
+    Column("away_goals", Integer),
+)
+
 matches: Final = Table(
     "matches",
     metadata,
