@@ -1,25 +1,25 @@
-"""Sources that are asked over the network: the `Feed` port."""
+"""Sources that are asked over the network: the `Feed` port.
+
+Files come as `http_get` gets them; a browser visits the sites that need one (`whoscored`).
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import httpx
-
+from matchcast.adapters.sources.captured import parse_captured
 from matchcast.adapters.sources.demo import DemoSource, fetch_demo
 from matchcast.adapters.sources.football_data import EXTRA_DIVISIONS, FIXTURE_LISTS, FootballData
-from matchcast.domain.competitions import COMPETITIONS
-from matchcast.errors import BadSource, Unavailable
+from matchcast.adapters.sources.http_get import Wanted, published
+from matchcast.adapters.sources.openfootball import OpenFootball
+from matchcast.domain.competitions import COMPETITIONS, Competition
+from matchcast.errors import Unavailable
 from matchcast.ports import Parsed
-from matchcast.ports.events import Deadline
 from matchcast.ports.feeds import RawFile, Visit, Window
 
-LARGEST_ANSWER: Final = 16 * 1024 * 1024
-_SECONDS: Final = 20.0
-_NOT_PUBLISHED: Final = frozenset((300, 404))
-"""football-data.co.uk lists look-alikes with a 300 where a file does not exist."""
-_PASSING: Final = frozenset((408, 425, 429))
+_FIRST_SEASON: Final = 1993
+_FIRST_OPENFOOTBALL_SEASON: Final = 2010
 
 
 class DemoFeed:
@@ -46,14 +46,14 @@ class DemoFeed:
         yield RawFile(path.name, f"pypi:{path.name}", "application/zip", content)
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
-        return DemoSource(now.date()).parse(file.content, file.name)
+        return parse_captured(self.name, file, now)
 
 
 class FootballDataFeed:
     """football-data.co.uk, or a server with the same files.
 
-    The seasons that the window touches, and the lists of matches to come where it reaches today or later. No other
-    host than that of `base_url` is ever asked: redirects are not followed.
+    The lists of matches to come where the window reaches today or later, then the seasons that it touches, from 1993/94
+    on: what both tell of, the season's file has the last word about.
 
     Args:
         base_url: where `mmz4281/2425/E0.csv`, `new/ARG.csv` and `fixtures.csv` are.
@@ -62,61 +62,62 @@ class FootballDataFeed:
     name = FootballData.name
 
     def __init__(self, base_url: str) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base_url = base_url
 
     def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
-        found = False
-        paths = list(dict.fromkeys(_paths(window, visit.now)))
-        with httpx.Client(timeout=_SECONDS, headers={"User-Agent": "matchcast"}) as client:
-            for path in paths:
-                visit.deadline.check()
-                file = _get(client, f"{self._base_url}/{path}", visit.deadline)
-                if file is not None:
-                    found = True
-                    yield file
-        if not found:
-            raise BadSource(
-                f"source: {self._base_url} has none of the {len(paths)} files of this window; "
-                "choose other days or tournaments",
-                "source",
-            )
+        wanted = _football_data(window, visit.now)
+        return published(self._base_url, wanted, visit, "MATCHCAST_FOOTBALL_DATA_URL")
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
-        return FootballData().parse(file.content, file.name)
+        return parse_captured(self.name, file, now)
 
 
-def _paths(window: Window, now: datetime) -> Iterator[str]:
-    for competition in COMPETITIONS:
-        code = dict(competition.codes).get(FootballData.name)
-        if code is None or (window.tournaments and competition.id not in window.tournaments):
-            continue
-        if code in EXTRA_DIVISIONS.values():
-            yield f"new/{code}.csv"
-            continue
-        for season in range(competition.season_of(window.first_day), competition.season_of(window.last_day) + 1):
-            yield f"mmz4281/{season % 100:02}{(season + 1) % 100:02}/{code}.csv"
+class OpenFootballFeed:
+    """openfootball's JSON files, or a server with the same files: a league's season each.
+
+    Args:
+        base_url: where `2024-25/en.1.json` is.
+    """
+
+    name = OpenFootball.name
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
+        return published(self._base_url, _openfootball(window), visit, "MATCHCAST_OPENFOOTBALL_URL")
+
+    def parse(self, file: RawFile, now: datetime) -> Parsed:
+        return parse_captured(self.name, file, now)
+
+
+def _football_data(window: Window, now: datetime) -> Iterator[Wanted]:
+    told = list(_told_of(window, FootballData.name))
+    lists = {FIXTURE_LISTS[code in EXTRA_DIVISIONS.values()] for _, code in told}
     if window.last_day >= now.date():
-        yield from FIXTURE_LISTS
+        yield from (Wanted(name, name) for name in FIXTURE_LISTS if name in lists)
+    for competition, code in told:
+        if code in EXTRA_DIVISIONS.values():
+            yield Wanted(f"{code}.csv", f"new/{code}.csv")
+            continue
+        for season in _seasons(window, competition, _FIRST_SEASON):
+            yield Wanted(f"{code}.csv", f"mmz4281/{season % 100:02}{(season + 1) % 100:02}/{code}.csv")
 
 
-def _get(client: httpx.Client, url: str, deadline: Deadline) -> RawFile | None:
-    """A file; None where it is not published."""
-    try:
-        with client.stream("GET", url) as answer:
-            status = answer.status_code
-            if status in _NOT_PUBLISHED:
-                return None
-            if status >= 500 or status in _PASSING:
-                raise Unavailable(f"{url}: the server answered {status}; try again later")
-            if status != 200:
-                raise BadSource(f"source: {url} answered {status}; correct MATCHCAST_FOOTBALL_DATA_URL", "source")
-            content = bytearray()
-            for part in answer.iter_bytes():
-                deadline.check()
-                content += part
-                if len(content) > LARGEST_ANSWER:
-                    raise BadSource(f"source: {url} is larger than {LARGEST_ANSWER >> 20} MiB; is it a CSV?", "source")
-            media_type = answer.headers.get("content-type", "application/octet-stream")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unavailable(f"{url}: {error}; check the address and the network, then try again") from error
-    return RawFile(url.rsplit("/", 1)[1], url, media_type, bytes(content))
+def _openfootball(window: Window) -> Iterator[Wanted]:
+    for competition, code in _told_of(window, OpenFootball.name):
+        for season in _seasons(window, competition, _FIRST_OPENFOOTBALL_SEASON):
+            path = f"{season}-{(season + 1) % 100:02}/{code}.json"
+            yield Wanted(path, path)
+
+
+def _told_of(window: Window, source: str) -> Iterator[tuple[Competition, str]]:
+    """The competitions of the window that a source has, and its codes for them."""
+    for competition in COMPETITIONS:
+        code = dict(competition.codes).get(source)
+        if code is not None and (not window.tournaments or competition.id in window.tournaments):
+            yield competition, code
+
+
+def _seasons(window: Window, competition: Competition, first: int) -> range:
+    return range(max(competition.season_of(window.first_day), first), competition.season_of(window.last_day) + 1)

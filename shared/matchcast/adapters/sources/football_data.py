@@ -2,6 +2,10 @@
 
 Kick-off times are told in UK time. Odds columns are `<bookmaker>H`, `D`, `A`; a `C` before the letter marks the closing
 price, any other is an opening price. The files of the extra leagues hold closing prices only, without the `C`.
+
+Neither file says when its prices were taken. A price of a match that had not begun when the file was captured was seen
+then, which is its instant; any other has none. A match without a score has opening prices only: what an extra league
+tells of it are those, and a closing price of such a match is none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,9 +63,16 @@ FIXTURE_LISTS: Final = ("fixtures.csv", "new_league_fixtures.csv")
 
 
 class FootballData:
-    """The source `football-data`."""
+    """The source `football-data`.
+
+    Args:
+        taken_at: when the file was captured; None where nobody knows.
+    """
 
     name = _NAME
+
+    def __init__(self, taken_at: datetime | None = None) -> None:
+        self._taken_at = taken_at
 
     def recognises(self, columns: frozenset[str]) -> bool:
         """Whether a table with these columns is one of this source's."""
@@ -74,7 +85,7 @@ class FootballData:
         rejected: list[RejectedRow] = []
         for line in lines:
             try:
-                match, dropped = _match(layout, line)
+                match, dropped = _match(layout, line, self._taken_at)
             except Refused as refused:
                 rejected.append(line.rejected(str(refused)))
                 continue
@@ -159,7 +170,7 @@ def _triples(at: Mapping[str, int], *, extra: bool) -> tuple[_Triple, ...]:
     return tuple(found.values())
 
 
-def _match(layout: _Layout, line: Line) -> tuple[SourceMatch, list[str]]:
+def _match(layout: _Layout, line: Line, taken_at: datetime | None) -> tuple[SourceMatch, list[str]]:
     """The match of a line, and why some of its prices or counts were dropped."""
     fields = line.fields
     if len(fields) < layout.width:
@@ -175,6 +186,11 @@ def _match(layout: _Layout, line: Line) -> tuple[SourceMatch, list[str]]:
     kickoff_at, kickoff_known = _kickoff(day, _optional(fields, layout.time))
     home_goals, away_goals = _score(layout, fields)
     dropped: list[str] = []
+    stats = None if home_goals is None else _stats(layout, fields, dropped)
+    odds = _odds(layout, fields, dropped)
+    if home_goals is None:
+        seen_at = taken_at if taken_at is not None and taken_at < kickoff_at else None
+        odds = _before_the_match(layout, odds, seen_at, dropped)
     match = SourceMatch(
         _NAME,
         f"{division}:{day.isoformat()}:{home}:{away}",
@@ -188,8 +204,8 @@ def _match(layout: _Layout, line: Line) -> tuple[SourceMatch, list[str]]:
         MatchStatus.UPCOMING if home_goals is None else MatchStatus.FINISHED,
         home_goals,
         away_goals,
-        None if home_goals is None else _stats(layout, fields, dropped),
-        _odds(layout, fields, dropped),
+        stats,
+        odds,
     )
     return match, dropped
 
@@ -293,4 +309,17 @@ def _odds(layout: _Layout, fields: Sequence[str], dropped: list[str]) -> tuple[O
         else:
             shown = "/".join(text.strip() or "nothing" for text in told)
             dropped.append(f"{bookmaker} {moment.value} price {shown[:60]} is not three odds above 1; dropped")
+    return tuple(prices)
+
+
+def _before_the_match(
+    layout: _Layout, told: tuple[Odds, ...], taken_at: datetime | None, dropped: list[str]
+) -> tuple[Odds, ...]:
+    """The prices of a match without a score: opening ones, whatever the columns of an extra league call them."""
+    prices: list[Odds] = []
+    for price in told:
+        if price.moment is OddsMoment.CLOSING and layout.division >= 0:
+            dropped.append(f"{price.bookmaker} closing price is told of a match without a score; dropped")
+        else:
+            prices.append(price._replace(moment=OddsMoment.OPENING, taken_at=taken_at))
     return tuple(prices)

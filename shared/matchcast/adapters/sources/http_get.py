@@ -1,0 +1,115 @@
+"""Files of a source over plain HTTP: asked for one after the other, over one connection, and only if they changed."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple
+
+import httpx
+
+from matchcast.errors import BadSource, Unavailable
+from matchcast.ports.feeds import RawFile, Visit
+
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+_SECONDS: Final = 20.0
+_NOT_PUBLISHED: Final = frozenset((300, 404, 410))
+"""football-data.co.uk lists look-alikes with a 300 where a file does not exist."""
+_PASSING: Final = frozenset((408, 425))
+_REFUSED: Final = frozenset((403, 429))
+_LONGEST_WAIT: Final = 30 * 24 * 3600
+
+
+class Wanted(NamedTuple):
+    """A file that may be published: its name for the parser, and its path below the base address."""
+
+    name: str
+    path: str
+
+
+def published(base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: str) -> Iterator[RawFile]:
+    """Those of the files that there are, in the same order.
+
+    A file that was kept since the visit was first asked for is not asked for again; one that is kept from before comes as
+    it is kept unless it changed. A refusal (403, 429) comes as the file it is, and is the last. Redirects are not
+    followed, so no other host is ever asked.
+
+    Args:
+        setting: what to correct where the address is wrong.
+    Raises:
+        BadSource: none of the files is there, one is too large, or the server answers as no such server should.
+        Unavailable: it cannot be reached, fails, or breaks off.
+    """
+    paths = list(dict.fromkeys(wanted))
+    found = False
+    with httpx.Client(timeout=_SECONDS, headers={"User-Agent": "matchcast"}, follow_redirects=False) as client:
+        for name, path in paths:
+            visit.deadline.check()
+            file = _get(client, name, f"{base_url.rstrip('/')}/{path}", visit, setting)
+            if file is not None:
+                found = True
+                yield file
+                if file.status != 200:
+                    return
+    if not found:
+        raise BadSource(
+            f"source: {base_url} has none of the {len(paths)} files of this window; choose other days or tournaments",
+            "source",
+        )
+
+
+def _get(client: httpx.Client, name: str, url: str, visit: Visit, setting: str) -> RawFile | None:
+    """A file; None where it is not published."""
+    kept = visit.kept(url)
+    if kept is not None and kept.taken_at is not None and kept.taken_at >= visit.since:
+        return kept
+    content = bytearray()
+    try:
+        with client.stream("GET", url, headers=_conditions(kept)) as answer:
+            status = answer.status_code
+            if status == 304 and kept is not None:
+                return kept
+            if status in _NOT_PUBLISHED:
+                return None
+            if status >= 500 or status in _PASSING:
+                raise Unavailable(f"{url}: the server answered {status}; try again later")
+            if status != 200 and status not in _REFUSED:
+                raise BadSource(f"source: {url} answered {status}; correct {setting}", "source")
+            for part in answer.iter_bytes():
+                visit.deadline.check()
+                content += part
+                if len(content) > LARGEST_ANSWER:
+                    raise BadSource(
+                        f"source: {url} is larger than {LARGEST_ANSWER >> 20} MiB; is it a file of matches?", "source"
+                    )
+            headers = answer.headers
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Unavailable(f"{url}: {error}; check the address and the network, then try again") from error
+    if status == 200 and kept is not None and kept.content == content:
+        return kept
+    return RawFile(
+        name,
+        url,
+        headers.get("content-type", "application/octet-stream"),
+        bytes(content),
+        status,
+        headers.get("etag"),
+        headers.get("last-modified"),
+        retry_after=_seconds_until(headers.get("retry-after", ""), visit.now),
+    )
+
+
+def _conditions(kept: RawFile | None) -> dict[str, str]:
+    told = {} if kept is None else {"If-None-Match": kept.etag, "If-Modified-Since": kept.last_modified}
+    return {name: value for name, value in told.items() if value}
+
+
+def _seconds_until(told: str, now: datetime) -> int | None:
+    """What a Retry-After says, in seconds or as a date; None where it says nothing of use."""
+    if told.strip().isdecimal():
+        return min(int(told), _LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    aware = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return min(max(int((aware - now).total_seconds()), 0), _LONGEST_WAIT)
