@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from matchcast.adapters.sources.feeds import DemoFeed, FootballDataFeed
+from matchcast.adapters.sources.feeds import DemoFeed, FootballDataFeed, OpenFootballFeed
 from matchcast.ports.feeds import Feed
 from matchcast.settings import DOWNLOAD, ScrapeSettings
 
@@ -15,4 +15,6 @@ def feeds_of(settings: ScrapeSettings) -> dict[str, Feed]:
         found.append(DemoFeed(wheel, settings.cache_dir))
     if settings.football_data_url is not None:
         found.append(FootballDataFeed(settings.football_data_url))
+    if settings.openfootball_url is not None:
+        found.append(OpenFootballFeed(settings.openfootball_url))
     return {feed.name: feed for feed in found}
