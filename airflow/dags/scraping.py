@@ -107,4 +107,4 @@ class ScrapeEnds(BaseSensorOperator):
         if told["status"] == "failure":
             raise Refused(told["problem"])
         self.log.info("scrape %s: %s", self.scrape, told["status"])
-        return PokeReturnValue(told["status"] == "success", (told["result"] or {}).get("counts"))
+        return PokeReturnValue(told["status"] == "success", (told["result"] or {}).get("matches"))

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -12,6 +11,7 @@ from cronsim import CronSim, CronSimError
 from knative.local.delivery import Courier, Place, Policy, Verdict
 from knative.local.messages import Message
 from knative.local.objects import PingSource
+from matchcast.domain.event import named_id
 from matchcast.errors import BadInput, Unavailable
 
 TYPE: Final = "dev.knative.sources.ping"
@@ -22,14 +22,16 @@ _LOG: Final = logging.getLogger("matchcast.local")
 
 
 def ping_event(source: PingSource, namespace: str, at: datetime) -> Message:
-    """What a PingSource sends at an instant."""
+    """What a PingSource sends at an instant; the same whoever makes it."""
+    name = f"/apis/v1/namespaces/{namespace}/pingsources/{source.metadata.name}"
+    time = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return Message(
         {
             "specversion": "1.0",
-            "id": str(uuid.uuid4()),
-            "source": f"/apis/v1/namespaces/{namespace}/pingsources/{source.metadata.name}",
+            "id": named_id(name, time),
+            "source": name,
             "type": TYPE,
-            "time": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "time": time,
         },
         source.spec.content_type,
         source.spec.data.encode(),

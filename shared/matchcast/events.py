@@ -267,11 +267,23 @@ class EventRejected(Payload, frozen=True, kw_only=True):
     problem: Problem
 
 
+class WorkflowFailed(Payload, frozen=True, kw_only=True):
+    """A task of a scheduled workflow failed for good, and with it the run."""
+
+    NAME = "workflow.failed"
+
+    dag: Text
+    run: Text
+    task: Text
+    problem: Problem
+
+
 PAYLOADS: Final[Mapping[str, type[Payload]]] = {
     payload.type(): payload
     for payload in (
         ScrapeRequested, MatchesIngested, ScrapeFailed, PredictionRequested, PredictionCompleted, PredictionFailed,
         ForecastsUpdated, ForecastsSettled, ModelPromoted, ModelRejected, DriftChecked, DriftDetected, EventRejected,
+        WorkflowFailed,
     )
 }  # fmt: skip
 """By CloudEvents type."""

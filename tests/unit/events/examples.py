@@ -44,6 +44,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "captures": ["captures/demo/2025-03-01/aa.gz"],
     },
     "scrape.failed": {"task_id": "t1", "source": "demo", "problem": PROBLEM},
+    "workflow.failed": {"dag": "etl_livescores_01", "run": "manual__1", "task": "wait", "problem": PROBLEM},
     "prediction.requested": {"task_id": "t2", "fixture": _PAIRING, "model": "champion"},
     "prediction.completed": {
         "task_id": "t2",
