@@ -1,0 +1,244 @@
+"""Visiting WhoScored with a browser: slowly, one page after the other, saying who we are."""
+
+import random
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from datetime import date, datetime, timedelta
+from typing import Final
+from urllib.parse import urljoin
+
+from matchcast.adapters.browser import Answer, Browser
+from matchcast.adapters.sources.whoscored import (
+    Stage,
+    WhoScored,
+    block_reason,
+    days_of,
+    seasons_of,
+    stages_of,
+    tournaments_of,
+)
+from matchcast.domain.competitions import COMPETITIONS, Competition
+from matchcast.domain.match import MatchStatus, RejectedRow
+from matchcast.errors import BadSource, LayoutChanged, SourceBlocked, Unavailable
+from matchcast.ports import Parsed
+from matchcast.ports.feeds import RawFile, Visit, Window
+
+LONGEST_BY_DAY: Final = 16
+"""Days of a window that is read day by day; a longer one is read month by month."""
+_JSON: Final = "application/json"
+_TIERS: Final = "tiers.json"
+_TIERS_KEPT: Final = timedelta(days=1)
+_SLICE: Final = 1.0
+"""Seconds after which a pause looks whether the time is over."""
+_GONE: Final = frozenset((404, 410))
+
+Asked = Generator[RawFile, None, RawFile]
+
+
+class WhoScoredFeed:
+    """WhoScored, or a server with pages like it.
+
+    The front page first, as a person opens it. A window of few days is read from the live scores of each; a longer one
+    from the calendars of its tournaments, and the month feeds they name. Then the page of every match that was played,
+    once. A page that refuses ends the visit: it is not asked again, nor is anything else.
+
+    Args:
+        site: its address, `https://www.whoscored.com`.
+        mean_pause: seconds between two requests; each pause is between half of it and one and a half.
+        browser: opens one.
+        sleep, uniform: as those of `time` and `random`.
+    """
+
+    name = WhoScored.name
+
+    def __init__(
+        self,
+        site: str,
+        mean_pause: float,
+        browser: Callable[[], AbstractContextManager[Browser]],
+        sleep: Callable[[float], None] = time.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.site = site.rstrip("/") + "/"
+        self.browser = browser
+        self._mean_pause = mean_pause
+        self._sleep = sleep
+        self._uniform = uniform
+
+    def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
+        played: dict[str, None] = {}
+        with ExitStack() as leaving:
+            walk = _Walk(self, visit, leaving)
+            by_day = (window.last_day - window.first_day).days < LONGEST_BY_DAY
+            for file in (_by_day if by_day else _by_month)(walk, window):
+                yield file
+                if file.name.startswith(("day/", "month/")):
+                    rows = self.parse(file, visit.now).rows
+                    played |= {
+                        row.source_id: None for row in rows if row.status is MatchStatus.FINISHED and window.holds(row)
+                    }
+            for match in played:
+                yield from walk.read(f"match/{match}.html", f"/matches/{match}/live", for_good=True)
+
+    def parse(self, file: RawFile, now: datetime) -> Parsed:
+        reason = block_reason(file.content, file.status)
+        if reason is not None:
+            raise SourceBlocked(f"source: {file.url} turns us away: {reason}", retry_after=file.retry_after)
+        if file.status in _GONE and file.name.startswith("match/"):
+            return Parsed([], [RejectedRow(1, f"{file.url} answered {file.status}; its statistics are not known")])
+        if file.status != 200:
+            raise LayoutChanged(
+                f"source: {file.url} answered {file.status}; is MATCHCAST_WHOSCORED_URL the site?", "source"
+            )
+        return WhoScored().parse(file.content, file.name)
+
+    def pause(self, visit: Visit) -> None:
+        """Wait before the next request; stops where the time is over."""
+        left = self._mean_pause * self._uniform(0.5, 1.5)
+        while left > 0:
+            self._sleep(min(left, _SLICE))
+            left -= _SLICE
+            visit.deadline.check()
+
+
+def _by_day(walk: "_Walk", window: Window) -> Iterator[RawFile]:
+    for number in range((window.last_day - window.first_day).days + 1):
+        day = f"{window.first_day + timedelta(days=number):%Y%m%d}"
+        yield from walk.read(f"day/{day}.json", f"/livescores/data?d={day}")
+
+
+def _by_month(walk: "_Walk", window: Window) -> Iterator[RawFile]:
+    tiers = yield from walk.tiers()
+    paths = {tournament.id: tournament.path for tournament in tournaments_of(tiers.content)}
+    wanted = [
+        (competition, code)
+        for competition in COMPETITIONS
+        if (code := dict(competition.codes).get(WhoScored.name)) in paths
+        and (not window.tournaments or competition.id in window.tournaments)
+    ]
+    if not wanted:
+        raise BadSource(f"source: {walk.feed.site} lists none of these tournaments; choose others", "source")
+    for competition, code in wanted:
+        for stage in (yield from _stages(walk, competition, str(code), paths[code], window)):
+            calendar = yield from walk.open(f"calendar/{stage.id}.json", stage.path, variable="wsCalendar")
+            for month in _months(calendar, window):
+                yield from walk.read(f"month/{stage.id}/{month}.json", f"/tournaments/{stage.id}/data/?d={month}")
+
+
+def _stages(
+    walk: "_Walk", competition: Competition, code: str, path: str, window: Window
+) -> Generator[RawFile, None, list[Stage]]:
+    """Those of the seasons that the window touches."""
+    page = yield from walk.read(f"tournament/{code}.html", path)
+    shown = stages_of(page.content, page.name)
+    seasons = range(competition.season_of(window.first_day), competition.season_of(window.last_day) + 1)
+    found: list[Stage] = []
+    for season in reversed(seasons_of(page.content, page.name)):
+        if not season.name[:4].isdecimal() or int(season.name[:4]) not in seasons:
+            continue
+        stages = [stage for stage in shown if f"/seasons/{season.id}/" in stage.path.lower()]
+        if not stages:
+            page = yield from walk.read(f"tournament/{code}-{season.id}.html", season.path)
+            stages = list(stages_of(page.content, page.name))
+        found += stages
+    return found
+
+
+def _months(calendar: RawFile, window: Window) -> list[str]:
+    """YYYYMM of the days with matches in the window; the calendar's day is not UTC's."""
+
+    def near(day: date) -> bool:
+        return window.first_day - timedelta(days=1) <= day <= window.last_day + timedelta(days=1)
+
+    days = filter(near, days_of(calendar.content, calendar.name))
+    return list(dict.fromkeys(f"{day:%Y%m}" for day in days))
+
+
+class _Walk:
+    """The requests of one visit, one after the other. Nothing is asked, and no browser started, before it must be."""
+
+    def __init__(self, feed: WhoScoredFeed, visit: Visit, leaving: ExitStack) -> None:
+        self.feed = feed
+        self._visit = visit
+        self._leaving = leaving
+        self._inside: tuple[Browser, RawFile] | None = None
+
+    def tiers(self) -> Asked:
+        """The list of tournaments, which the front page holds; asked for once a day."""
+        kept = self._kept_tiers()
+        if kept is not None:
+            return (yield from _taken(kept))
+        return (yield from self._enter())[1]
+
+    def read(self, name: str, path: str, for_good: bool = False) -> Asked:
+        """What the site's scripts fetch. What is `for_good` is never asked for again once it is kept."""
+        url = urljoin(self.feed.site, path)
+        kept = self._visit.kept(url)
+        if kept is not None and (for_good or self._of_this_visit(kept)):
+            return (yield from _taken(kept))
+        browser, _ = yield from self._enter()
+        self.feed.pause(self._visit)
+        answer = browser.read(url, *((kept.etag, kept.last_modified) if kept is not None else ()))
+        if answer.status == 304 and kept is not None:
+            return (yield from _taken(kept))
+        return (yield from _taken(_file(name, url, answer)))
+
+    def open(self, name: str, path: str, variable: str) -> Asked:
+        """A variable of a page's scripts; the page itself where it has none."""
+        url = urljoin(self.feed.site, path)
+        kept = self._visit.kept(url)
+        if kept is not None and self._of_this_visit(kept):
+            return (yield from _taken(kept))
+        browser, _ = yield from self._enter()
+        self.feed.pause(self._visit)
+        return (yield from _taken(_opened(browser, name, url, variable)))
+
+    def _enter(self) -> Generator[RawFile, None, tuple[Browser, RawFile]]:
+        """Open the front page, once. What it says is told if it is new, or if it is no front page."""
+        if self._inside is None:
+            self._visit.deadline.check()
+            browser = self._leaving.enter_context(self.feed.browser())
+            front = _opened(browser, _TIERS, self.feed.site, "allRegions")
+            self._inside = browser, front
+            if self._kept_tiers() is None or front.media_type != _JSON or front.status != 200:
+                yield from _taken(front)
+        return self._inside
+
+    def _kept_tiers(self) -> RawFile | None:
+        kept = self._visit.kept(self.feed.site)
+        fresh = kept is not None and kept.taken_at is not None and kept.taken_at > self._visit.now - _TIERS_KEPT
+        return kept if fresh else None
+
+    def _of_this_visit(self, kept: RawFile) -> bool:
+        return kept.taken_at is not None and kept.taken_at >= self._visit.since
+
+
+def _taken(file: RawFile) -> Asked:
+    """Hand it over; a visit ends where it was refused."""
+    yield file
+    if block_reason(file.content, file.status) is not None:
+        raise SourceBlocked(f"source: {file.url} turns us away", retry_after=file.retry_after)
+    return file
+
+
+def _opened(browser: Browser, name: str, url: str, variable: str) -> RawFile:
+    answer = browser.open(url)
+    value = browser.value(variable) if answer.status == 200 else None
+    if value is not None:
+        answer = answer._replace(content=value, media_type=_JSON)
+    return _file(name, url, answer)
+
+
+def _file(name: str, url: str, answer: Answer) -> RawFile:
+    """As it is kept.
+
+    Raises:
+        Unavailable: the site says that it cannot now.
+    """
+    if answer.status >= 500 and block_reason(answer.content, answer.status) is None:
+        raise Unavailable(f"{url}: the server answered {answer.status}; try again later")
+    return RawFile(
+        name, url, answer.media_type, answer.content, answer.status, answer.etag, answer.last_modified,
+        retry_after=answer.retry_after,
+    )  # fmt: skip
