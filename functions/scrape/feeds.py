@@ -35,8 +35,9 @@ def feeds_of(settings: ScrapeSettings) -> dict[str, Feed]:
 
 
 def _whoscored(url: str, contact: str, settings: ScrapeSettings) -> Feed:
-    from matchcast.adapters.browser import open_browser  # noqa: PLC0415 (slow to import; where it is configured only)
-    from matchcast.adapters.sources.whoscored.visiting import WhoScoredFeed  # noqa: PLC0415
+    # slow to import: only where it is configured
+    from matchcast.adapters.browser import open_browser
+    from matchcast.adapters.sources.whoscored.visiting import WhoScoredFeed
 
     browser = partial(open_browser, [urlsplit(url).netloc], contact, settings.browser_url)
     return WhoScoredFeed(url, settings.whoscored_seconds, browser)
