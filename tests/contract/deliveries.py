@@ -279,7 +279,8 @@ class World:
 
         Order decides, and left out are: every instant; ids, hashes and states in the ledger and so in the results of
         tasks; which results were known at a renewal, and so which forecasts of England it recorded on the way to the
-        last (`stations`); whether a forecast of Spain was recorded first by a request or by a renewal, and so its cause;
+        last (`stations`); how often an answer was captured, since one taken after a scrape was asked for serves that scrape
+        too; whether a forecast of Spain was recorded first by a request or by a renewal, and so its cause;
         what a reply counts and scores, but not which reply it is; which end the late task came to (`late`).
         """
         found: dict[str, Any] = {
@@ -289,7 +290,7 @@ class World:
                 if r.task_id != LATE
             },
             "matches": {(r.id, r.status, r.home_goals, r.away_goals) for r in self._rows(matches)},
-            "captures": Counter((r.source, r.url, r.sha256) for r in self._rows(captures)),
+            "captures": {(r.source, r.url, r.sha256) for r in self._rows(captures)},
             "handled": {
                 (r.consumer, r.source, r.id, r.type, r.reply and (r.reply["type"], r.reply["id"]))
                 for r in self._rows(handled_events)

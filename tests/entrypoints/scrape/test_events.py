@@ -1,170 +1,25 @@
-"""Scraping, over HTTP and by events."""
+"""The events that ask for scrapes."""
 
 import gzip
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
 
 from functions.scrape.main import app as scrape_app
-from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import captures, handled_events, matches
 from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.domain.event import Event
-from matchcast.errors import BadInput
-from matchcast.events import PING, MatchesIngested, ScrapeFailed, payload_of
-from matchcast.ports.events import Task, TaskState
-from tests.entrypoints.recorder import Recorder, deliver, recording, reply_of
+from matchcast.events import MatchesIngested, ScrapeFailed, payload_of
+from matchcast.ports.events import TaskState
+from tests.entrypoints.recorder import Recorder, deliver, reply_of
+from tests.entrypoints.scraping import DUE, E0, NOW, accepted, rows, task
 from tests.entrypoints.served import assert_problem, served
 from tests.entrypoints.shelf import Shelf
-
-NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
-E0 = """Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR
-E0,25/01/2025,15:00,Arsenal,Wolves,2,0,H
-E0,22/02/2025,15:00,Fulham,Brentford,1,1,D
-E0,23/02/2025,15:00,Everton,Everton,1,1,D
-E0,08/03/2025,15:00,Chelsea,Arsenal,,,
-"""
-ASKED = {"source": "football-data", "from": "2025-02-20", "to": "2025-03-10", "tournaments": ["england:premier-league"]}
-DUE = Event(
-    "p1", "/apis/v1/namespaces/matchcast/pingsources/odds", PING, NOW,
-    {"source": "football-data", "days_before": 9, "days_after": 10},
-)  # fmt: skip
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf({"mmz4281/2425/E0.csv": E0})
-
-
-@pytest.fixture
-def broker() -> Iterator[Recorder]:
-    with recording() as recorder:
-        yield recorder
-
-
-@pytest.fixture
-def objects(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "objects")
-
-
-@pytest.fixture
-def environment(shelf: Shelf, broker: Recorder, database_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    with served(shelf) as source:
-        yield {
-            "MATCHCAST_DATABASE_URL": database_url,
-            "MATCHCAST_OBJECTS_URL": str(tmp_path / "objects"),
-            "MATCHCAST_CACHE_DIR": str(tmp_path / "cache"),
-            "MATCHCAST_CLOCK_STARTS_AT": NOW.isoformat(),
-            "MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url),
-            "MATCHCAST_HANDLER_SECONDS": "20",
-            "K_SINK": broker.url,
-        }
-
-
-@pytest.fixture
-def scrape(environment: dict[str, str], database: Database) -> Iterator[httpx.Client]:
-    key = SqlApiKeys(database).create("tests", frozenset({"ingest"}), NOW).text
-    with served(scrape_app(environment), key) as client:
-        yield client
-
-
-def task(database: Database, task_id: str) -> Task:
-    found = SqlTasks(database).find(task_id)
-    assert found is not None
-    return found
-
-
-def rows(database: Database, table: Any) -> list[Any]:
-    with database.reading() as connection:
-        return list(connection.execute(select(table)))
-
-
-def accepted(scrape: httpx.Client, broker: Recorder, **changes: Any) -> Event:
-    """The event of a request that was accepted."""
-    assert scrape.post("/scrape", json=ASKED | changes).status_code == 202
-    return broker.events[-1]
-
-
-def test_a_request_is_accepted_as_a_task_and_an_event(
-    scrape: httpx.Client, broker: Recorder, database: Database
-) -> None:
-    answer = scrape.post("/scrape/", json=ASKED)
-    assert answer.status_code == 202
-    task_id = answer.json()["task_id"]
-    url = f"/monitoring/task_status/{task_id}"
-    assert answer.json() == {"task_id": task_id, "status": "submitted", "status_url": url}
-    assert (answer.headers["location"], answer.headers["retry-after"]) == (url, "5")
-    (event,) = broker.events
-    assert (event.type, event.source, event.data) == (
-        "org.matchcast.scrape.requested", "/matchcast/scrape", ASKED | {"task_id": task_id},
-    )  # fmt: skip
-    found = task(database, task_id)
-    assert (found.kind, found.state) == ("scrape", TaskState.PENDING)
-    assert found.expires_at - found.submitted_at == timedelta(days=7)
-
-
-@pytest.mark.parametrize(
-    ("changes", "field", "words"),
-    [
-        ({"source": "whoscored"}, "source", "is not configured; take one of football-data"),
-        ({"to": "2025-02-19"}, "to", "give a later day"),
-        ({"from": "2024-03-09"}, "to", "at most 366 days at once"),
-        ({"from": "yesterday"}, "from", ""),
-        ({"tournaments": ["england:cricket"]}, "tournaments", "is no tournament's id"),
-        ({"browser": True}, "browser", "leave it out"),
-    ],
-)  # fmt: skip
-def test_a_wrong_request_names_the_field(
-    scrape: httpx.Client, broker: Recorder, changes: dict[str, Any], field: str, words: str
-) -> None:
-    assert_problem(scrape.post("/scrape", json=ASKED | changes), 422, field, words)
-    assert broker.events == []
-
-
-def test_a_window_of_366_days_is_the_longest(scrape: httpx.Client) -> None:
-    assert scrape.post("/scrape", json=ASKED | {"from": "2024-03-11", "to": "2025-03-11"}).status_code == 202
-
-
-def test_only_a_key_for_ingest_may_ask(scrape: httpx.Client, database: Database) -> None:
-    assert_problem(scrape.post("/scrape", json=ASKED, headers={"X-API-Key": ""}), 401)
-    other = SqlApiKeys(database).create("tests", frozenset({"predict"}), NOW).text
-    assert_problem(scrape.post("/scrape", json=ASKED, headers={"X-API-Key": other}), 403)
-
-
-def test_a_request_is_not_accepted_while_the_broker_is_away(
-    scrape: httpx.Client, broker: Recorder, database: Database
-) -> None:
-    broker.status = 500
-    assert_problem(scrape.post("/scrape", json=ASKED), 503, words="did not take the event")
-    with database.reading() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM tasks").scalar() == 0
-
-
-def test_a_request_whose_work_has_begun_is_accepted_though_the_broker_said_no(
-    scrape: httpx.Client, broker: Recorder, database: Database
-) -> None:
-    """Its answer was lost, as that of a broker which is killed."""
-    with ThreadPoolExecutor(1) as pool:
-
-        class Lost(list[Event]):
-            def append(self, event: Event) -> None:
-                super().append(event)
-                pool.submit(deliver, scrape, event).result()
-                broker.status = 500
-
-        broker.events = Lost()
-        answer = scrape.post("/scrape", json=ASKED)
-    assert answer.status_code == 202
-    assert task(database, answer.json()["task_id"]).state is TaskState.SUCCESS
 
 
 def test_matches_of_the_window_are_stored_and_told_of(
@@ -408,11 +263,3 @@ def test_the_database_being_away_is_a_passing_fault(scrape: httpx.Client, enviro
     away = environment | {"MATCHCAST_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     with served(scrape_app(away)) as client:
         assert_problem(deliver(client, DUE), 503, words="database")
-
-
-def test_the_settings_say_what_is_missing() -> None:
-    wrong = {"MATCHCAST_DEMO_WHEEL": "/nowhere.whl", "MATCHCAST_FOOTBALL_DATA_URL": "football-data.co.uk"}
-    with pytest.raises(BadInput) as raised:
-        scrape_app(wrong)
-    for words in ("K_SINK: is missing", "MATCHCAST_DEMO_WHEEL: ", "MATCHCAST_FOOTBALL_DATA_URL: only http"):
-        assert words in str(raised.value)
