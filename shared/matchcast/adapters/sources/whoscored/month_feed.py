@@ -1,0 +1,215 @@
+"""The feed of a month of a stage, and that of a day: tournaments, each with its matches.
+
+What an incident says: type 1 is a goal, `field` the side that it counts for (own goals too), `period` 1 and 3 are the two
+halves; every other period comes after 90 minutes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from matchcast.adapters.sources.tabular import Refused
+from matchcast.adapters.sources.whoscored.reading import (
+    Place,
+    competition_of,
+    document_of,
+    kickoff_of,
+    score_of,
+    words_of,
+)
+from matchcast.adapters.sources.whoscored.rows import clubs_of, row_of
+from matchcast.adapters.sources.whoscored.scores import NO_SCORES, Pair, Scores, Unknowable, after_extra_time
+from matchcast.adapters.sources.whoscored.statuses import LATER_THAN_90, clock_of, status_of
+from matchcast.domain.competitions import Competition
+from matchcast.domain.match import MatchStats, MatchStatus, RejectedRow, SourceMatch
+from matchcast.ports import Parsed
+
+FEED: Final = "a feed of matches (tournaments, each with its matches)"
+_GOAL: Final = 1
+_HALVES: Final = (1, 3)
+_MEN: Final = 1
+_SHOWN: Final = 200
+_MOST_CARDS: Final = 30
+
+
+class _Incident(msgspec.Struct):
+    type: int
+    field: int | None = None
+    period: int | None = None
+
+
+class _Match(msgspec.Struct, gc=False):
+    id: int
+    status: int
+    startTimeUtc: str
+    homeTeamName: str | None
+    awayTeamName: str | None
+    elapsed: str | int | None = None
+    homeScore: int | None = None
+    awayScore: int | None = None
+    homeExtratimeScore: int | None = None
+    awayExtratimeScore: int | None = None
+    homePenaltyScore: int | None = None
+    awayPenaltyScore: int | None = None
+    homeYellowCards: int | None = None
+    awayYellowCards: int | None = None
+    homeRedCards: int | None = None
+    awayRedCards: int | None = None
+    matchIsOpta: bool | None = None
+    incidents: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Tournament(msgspec.Struct):
+    tournamentId: int
+    tournamentName: str
+    matches: list[_Match]
+    regionName: str | None = None
+    stageName: str | None = None
+    seasonName: str | None = None
+    sex: int | None = None
+    isOpta: bool | None = None
+
+
+class _Feed(msgspec.Struct):
+    tournaments: list[_Tournament]
+
+
+class _Setting(NamedTuple):
+    """What all matches of a tournament's entry share."""
+
+    competition: Competition
+    season: str | None
+    stage: str | None
+    covered: bool
+
+
+def parse_feed(raw: bytes, file_name: str) -> Parsed:
+    """The matches of a month or a day.
+
+    Raises:
+        BadSource: it is not whole JSON.
+        LayoutChanged: it is not of the shape we know.
+    """
+    place = Place(file_name, FEED)
+    rows: list[SourceMatch] = []
+    rejected: list[RejectedRow] = []
+    line = 0
+    for i, tournament in enumerate(document_of(raw, _Feed, place).tournaments):
+        try:
+            setting = _setting(tournament)
+        except Refused as refused:
+            for match in tournament.matches:
+                line += 1
+                rejected.append(_rejected(line, match, str(refused)))
+            continue
+        for j, match in enumerate(tournament.matches):
+            line += 1
+            try:
+                row, remark = _row(setting, match, line, place, f"tournaments[{i}].matches[{j}]")
+            except Refused as refused:
+                rejected.append(_rejected(line, match, str(refused)))
+                continue
+            rows.append(row)
+            if remark is not None:
+                rejected.append(_rejected(line, match, remark))
+    return Parsed(rows, rejected)
+
+
+def _rejected(line: int, match: _Match, reason: str) -> RejectedRow:
+    text = f"{match.id}: {match.homeTeamName} - {match.awayTeamName}, {match.startTimeUtc}"
+    return RejectedRow(line, reason, text[:_SHOWN])
+
+
+def _setting(tournament: _Tournament) -> _Setting:
+    told = f"{tournament.regionName or '?'}, {tournament.tournamentName}"
+    competition = competition_of(tournament.tournamentId, told)
+    if tournament.sex not in (None, _MEN):
+        raise Refused(f"sex {tournament.sex} is not that of men's matches ({_MEN}), which are all we keep")
+    stage = words_of(tournament.stageName)
+    return _Setting(
+        competition,
+        tournament.seasonName,
+        None if stage == words_of(tournament.tournamentName) else stage,
+        bool(tournament.isOpta),
+    )
+
+
+def _row(setting: _Setting, match: _Match, line: int, place: Place, path: str) -> tuple[SourceMatch, str | None]:
+    """The match, and why its result was left out where it was."""
+    kickoff_at = kickoff_of(match.startTimeUtc, place, f"{path}.startTimeUtc")
+    home, away = clubs_of(match.homeTeamName, match.awayTeamName, ("homeTeamName", "awayTeamName"))
+    clock = clock_of(match.elapsed)
+    status = status_of(match.status, clock)
+    scores, stats, remark = NO_SCORES, None, None
+    if status is MatchStatus.FINISHED:
+        try:
+            scores = _scores(match, clock, place, path)
+        except Unknowable as unknowable:
+            status, remark = MatchStatus.UNKNOWN, str(unknowable)
+        else:
+            stats = _cards(match, setting.covered or bool(match.matchIsOpta)) if scores.extra is None else None
+    row = row_of(
+        match.id,
+        line,
+        setting.competition,
+        setting.season,
+        kickoff_at,
+        home,
+        away,
+        status,
+        scores,
+        stats,
+        setting.stage,
+    )
+    return row, remark
+
+
+def _scores(match: _Match, clock: str, place: Place, path: str) -> Scores:
+    told = score_of(match.homeScore, match.awayScore, "homeScore, awayScore")
+    extra = score_of(match.homeExtratimeScore, match.awayExtratimeScore, "homeExtratimeScore, awayExtratimeScore")
+    if clock not in LATER_THAN_90 and extra is None:
+        if told is None:
+            raise Unknowable("homeScore, awayScore: a finished match without a score; it is kept without a result")
+        return Scores(told)
+    ninety, final = _by_goals(_goals(match, place, path), told, extra)
+    penalties = score_of(match.homePenaltyScore, match.awayPenaltyScore, "homePenaltyScore, awayPenaltyScore")
+    return after_extra_time(ninety, final, penalties, shoot_out=clock == "pen" or penalties is not None)
+
+
+def _goals(match: _Match, place: Place, path: str) -> Sequence[_Incident]:
+    told = bytes(match.incidents)
+    if told == b"null":
+        return []
+    incidents = document_of(told, list[_Incident], place.at(f"{path}.incidents"))
+    return [incident for incident in incidents if incident.type == _GOAL]
+
+
+def _by_goals(goals: Sequence[_Incident], told: Pair | None, extra: Pair | None) -> tuple[Pair | None, Pair | None]:
+    """The scores after 90 minutes and after extra time, where the goals tell one and agree with the other.
+
+    `told` may be either of the two scores: the goals decide which.
+    """
+    if told == (0, 0) and not goals:
+        return told, extra or told
+    if any(goal.field not in (0, 1) or goal.period is None for goal in goals):
+        return None, extra or told
+    ninety = _count(goal for goal in goals if goal.period in _HALVES)
+    total = _count(goals)
+    if total == told or (total == extra and ninety == told):
+        return ninety, total
+    return None, extra or told
+
+
+def _count(goals: Iterable[_Incident]) -> Pair:
+    sides = [goal.field for goal in goals]
+    return sides.count(0), sides.count(1)
+
+
+def _cards(match: _Match, covered: bool) -> MatchStats | None:
+    """The cards; a match in which nobody was booked counts only where the source follows each match closely."""
+    told = (match.homeYellowCards, match.awayYellowCards, match.homeRedCards, match.awayRedCards)
+    counts = [count if count is not None and 0 <= count < _MOST_CARDS else None for count in told]
+    if not any(counts) and not (covered and 0 in counts):
+        return None
+    return MatchStats(None, None, None, None, None, None, None, None, *counts)
