@@ -104,7 +104,7 @@ def ingest(
     finally:
         gc.enable()
         database.close()
-    _show(report)
+    show_report(report)
     if rejected is not None:
         _write_rejected(report, rejected)
     if report.rows_loaded == 0 and report.rejected:
@@ -127,7 +127,8 @@ def _parsed(source: SourceName, place: str, until: date | None) -> "ParsedFile":
     return ParsedFile(file.name, chosen.parse(file.content, file.name))
 
 
-def _show(report: "IngestReport") -> None:
+def show_report(report: "IngestReport") -> None:
+    """Print what an ingest did."""
     from collections import Counter
 
     from rich.console import Console

@@ -16,6 +16,7 @@ from commands import (
     ledger,
     model,
     openapi,
+    reparse,
     replay,
     teams,
     up,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command()(ingest.migrate)
 app.command()(ingest.ingest)
+app.command()(reparse.reparse)
 app.add_typer(teams.app, name="teams")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")

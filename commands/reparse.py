@@ -1,0 +1,110 @@
+"""`matchcast reparse`."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.environment import database_url, objects
+from commands.ingest import migrate, show_report
+
+if TYPE_CHECKING:
+    from matchcast.ports.feeds import Capture, Captures
+    from matchcast.usecases.reparse import Reparsed
+
+
+def reparse(
+    source: Annotated[str, typer.Option(help="Whose answers to read, as in football-data.")],
+    first_day: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Captures of this day (UTC) and later.")
+    ] = None,
+    last_day: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Captures of this day (UTC) and earlier.")
+    ] = None,
+    capture: Annotated[str | None, typer.Option(metavar="KEY", help="This capture only, by its object's key.")] = None,
+    tournament: Annotated[
+        list[str] | None, typer.Option(help="Matches of this tournament only; again for more.")
+    ] = None,
+) -> None:
+    """Rebuild matches, stats and odds from what sources answered, without asking them again.
+
+    Every answer is read whole, as of the moment it was captured, in the order of these moments; what the store holds
+    already stays as it is. Answers that cannot be read are listed with their keys, and make the exit code 1; all
+    others are loaded.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from matchcast.adapters.database.captures import SqlCaptures
+    from matchcast.adapters.database.engine import Database
+    from matchcast.adapters.database.match_store import SqlMatchStore
+    from matchcast.adapters.sources.aliases import committed_aliases
+    from matchcast.adapters.sources.captured import CAPTURED_SOURCES, parse_captured
+    from matchcast.domain.competitions import COMPETITION_BY_ID
+    from matchcast.errors import BadInput
+    from matchcast.usecases.captured import Archive
+    from matchcast.usecases.reparse import reparse as run
+
+    if source not in CAPTURED_SOURCES:
+        raise BadInput(
+            f"--source: {source[:40]!r} is not captured; take one of {', '.join(CAPTURED_SOURCES)}", "source"
+        )
+    if first_day is not None and last_day is not None and last_day < first_day:
+        raise BadInput(f"--to: {last_day:%Y-%m-%d} is before --from; give a later day", "to")
+    tournaments = frozenset(tournament or ())
+    unknown = sorted(tournaments - COMPETITION_BY_ID.keys())
+    if unknown:
+        raise BadInput(f"--tournament: {unknown[0][:60]!r} is none; give ids such as england:premier-league")
+    database = Database(database_url())
+    if database.file is not None and not database.file.exists():
+        migrate()
+    try:
+        captures, store = SqlCaptures(database), SqlMatchStore(database)
+        chosen = _chosen(captures, source, _day(first_day), _day(last_day), capture)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            reading = progress.add_task("reading captures", total=None)
+            done = run(
+                chosen, Archive(objects(), captures), lambda file, now: parse_captured(source, file, now), store,
+                committed_aliases(), datetime.now(UTC), tournaments=tournaments,
+                heard=lambda read: progress.update(reading, description=f"reading {read.name} of {read.taken_at:%F %R}"),
+            )  # fmt: skip
+    finally:
+        database.close()
+    _show(done, source)
+    if done.unreadable:
+        raise typer.Exit(1)
+
+
+def _day(given: datetime | None) -> date | None:
+    return None if given is None else given.date()
+
+
+def _chosen(
+    captures: "Captures", source: str, first_day: date | None, last_day: date | None, key: str | None
+) -> "Iterator[Capture]":
+    """Captures in order.
+
+    Raises:
+        BadInput: there are none.
+    """
+    from matchcast.errors import BadInput
+
+    found = False
+    for capture in captures.of_source(source, first_day, last_day):
+        if key is None or capture.object_key == key:
+            found = True
+            yield capture
+    if not found:
+        which = "of these days" if key is None else f"with the key {key}"
+        raise BadInput(f"--source: there is no capture of {source} {which}; see the column object_key of `captures`")
+
+
+def _show(done: "Reparsed", source: str) -> None:
+    show_report(done.report)
+    typer.echo(f"{done.captures:,} captures of {source} read; {done.refused:,} refusals or errors left out")
+    for capture, reason in done.unreadable:
+        taken_at = f"{capture.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+        typer.echo(f"cannot be read: {capture.object_key} ({capture.url}, {taken_at}): {reason}", err=True)
+    if done.unreadable:
+        typer.echo(f"{len(done.unreadable):,} captures cannot be read; all others are loaded", err=True)
