@@ -1,18 +1,14 @@
-"""A private MinIO server with its own folder, its own free ports, gone afterwards."""
+"""A private MinIO server with its own folder and its own ports."""
 
 import os
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
 
+from knative.local.services.program import Program, answers, free_ports, inherited
 from matchcast.errors import Unavailable
 
 START_SECONDS: Final = 30.0
@@ -24,42 +20,49 @@ class Minio:
 
     Attributes:
         url: where clients connect, also before it starts.
+        console: where people look at it.
     """
 
-    def __init__(self, program: str, folder: Path) -> None:
-        self._program = program
+    def __init__(self, folder: Path, port: int, console_port: int, password: str = "made-up-password") -> None:
         self._folder = folder
-        self._addresses = [f"127.0.0.1:{port}" for port in _free_ports()]
-        self.url: Final = f"http://{self._addresses[0]}"
+        self.url: Final = f"http://127.0.0.1:{port}"
+        self.console: Final = f"http://127.0.0.1:{console_port}"
         self.user: Final = "matchcast"
-        self.password: Final = "made-up-password"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.password: Final = password
+        self.program: Final = Program("MinIO", folder / "log")
 
-    def start(self, environment: Mapping[str, str] | None = None) -> None:
+    def launch(self, environment: Mapping[str, str] | None = None) -> None:
         """Start it.
 
         Args:
             environment: further variables of it, such as where notifications go.
+        Raises:
+            Unavailable: it is not installed.
         """
-        address, console = self._addresses
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._program, "server", str(self._folder / "data"), "--address", address,
-                 "--console-address", console, "--config-dir", str(self._folder / "config"), "--quiet"],
-                env=os.environ
-                | {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password, "HOME": str(self._folder)}
-                | dict(environment or {}),
-                stdout=log,
-                stderr=log,
-            )  # fmt: skip
-        _wait_for(f"{self.url}/minio/health/live", self._process, self._folder / "log")
+        addresses = [url.removeprefix("http://") for url in (self.url, self.console)]
+        self.program.launch(
+            [_program(), "server", self._folder / "data", "--address", addresses[0], "--console-address", addresses[1],
+             "--config-dir", self._folder / "config", "--quiet"],
+            inherited("MINIO_")
+            | {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password, "HOME": str(self._folder)}
+            | dict(environment or {}),
+            self._folder,
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        self.program.wait_until(lambda: answers(f"{self.url}/minio/health/live"), START_SECONDS)
+
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        self.launch(environment)
+        self.wait()
+
+    def stop(self) -> None:
+        self.program.stop()
 
     def kill(self) -> None:
         """Stop it at once (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self.program.kill()
 
     def environment(self) -> dict[str, str]:
         """What any S3 client of a child process reads."""
@@ -85,9 +88,10 @@ class Minio:
 
 @contextmanager
 def private_minio(*, started: bool = True) -> Iterator[Minio]:
-    """A server without buckets."""
+    """A server without buckets, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="matchcast-minio-"))
-    server = Minio(_program(), folder)
+    port, console_port = free_ports(2)
+    server = Minio(folder, port, console_port)
     try:
         if started:
             server.start()
@@ -113,23 +117,3 @@ def _program() -> str:
     if not found:
         raise Unavailable("MinIO's server is missing: `make services` builds it")
     return found
-
-
-def _free_ports() -> tuple[int, int]:
-    """Two that nobody listens on."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return int(first.getsockname()[1]), int(second.getsockname()[1])
-
-
-def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with direct.open(url, timeout=1.0):
-                return
-        except (URLError, OSError):
-            time.sleep(0.05)
-    raise Unavailable(f"MinIO did not start: {log.read_text()}")

@@ -1,34 +1,75 @@
-"""A private PostgreSQL server with its own folder, its own free port, gone afterwards."""
+"""A private PostgreSQL server with its own folder and its own port."""
 
 import os
-import pwd
 import shutil
 import signal
-import socket
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from knative.local.services.program import Program, free_ports, inherited, own, run_as
 from matchcast.errors import Unavailable
+
+START_SECONDS: Final = 60.0
+USER: Final = "app"
+_OWNER: Final = "postgres"
 
 
 class Postgres:
-    """A running server; `url` is it without a database."""
+    """A server that can be stopped, killed, frozen and started again on the same data and port.
 
-    def __init__(self, url: str, control: Sequence[str], options: str) -> None:
-        self.url: Final = url
-        self._control = control
-        self._options = options
+    Args:
+        folder: of its own; what it holds is gone on with.
+        password: of the user `app`; without one everybody on this machine is let in.
+        fsync: whether what is committed survives more than the server's own crash.
+
+    Attributes:
+        url: where clients connect, without a database.
+    """
+
+    def __init__(self, folder: Path, port: int, password: str | None = None, *, fsync: bool = False) -> None:
+        self._folder = folder
+        self._data = folder / "data"
+        self._port = port
+        self._password = password
+        self._fsync = fsync
+        self.url: Final = f"postgresql://{USER}{'' if password is None else f':{password}'}@127.0.0.1:{port}"
+        self.program: Final = Program("PostgreSQL", folder / "log", user=_OWNER, ends=signal.SIGINT)
+
+    def launch(self) -> None:
+        """Start it, on new data where there are none.
+
+        Raises:
+            Unavailable: it is not installed, or cannot write in its folder.
+        """
+        binaries = _binaries()
+        own(_OWNER, self._folder)
+        if not (self._data / "PG_VERSION").exists():
+            self._make(binaries / "initdb")
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        self.program.launch(
+            [binaries / "postgres", "-D", self._data, "-p", str(self._port), "-c", "listen_addresses=127.0.0.1",
+             "-c", f"unix_socket_directories={self._folder}", "-c", f"fsync={'on' if self._fsync else 'off'}"],
+            inherited("PG"), Path("/"),
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Wait until it takes connections."""
+        self.program.wait_until(self._is_ready, START_SECONDS)
 
     def start(self) -> None:
-        _run([*self._control, "-o", self._options, "start"])
+        self.launch()
+        self.wait()
+
+    def stop(self) -> None:
+        """Stop it in good order; no client is waited for."""
+        self.program.stop()
 
     def kill(self) -> None:
         """Stop it as a crash would: no client is waited for, nothing is tidied up."""
-        _run([*self._control, "-m", "immediate", "stop"])
+        self.program.kill(signal.SIGQUIT)
 
     def freeze(self) -> None:
         """Let it hold its connections and answer nothing."""
@@ -38,42 +79,46 @@ class Postgres:
         self._signal(signal.SIGCONT)
 
     def _signal(self, which: signal.Signals) -> None:
-        folder = Path(self._control[self._control.index("-D") + 1])
-        main = int((folder / "postmaster.pid").read_text().split()[0])
+        main = self.program.pid
+        assert main is not None
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         for process in (main, *map(int, children)):
             os.kill(process, which)
 
+    def _is_ready(self) -> bool:
+        try:
+            told = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(told) > 7 and told[7].strip() == "ready"
+
+    def _make(self, initdb: Path) -> None:
+        shutil.rmtree(self._data, ignore_errors=True)  # what was broken off
+        access = ["-A", "trust"] if self._password is None else ["-A", "scram-sha-256", "--pwfile", "/dev/stdin"]
+        durable = [] if self._fsync else ["--no-sync"]
+        run_as(
+            _OWNER,
+            [initdb, "-D", self._data, "-U", USER, "-E", "UTF8", *access, *durable],
+            inherited("PG"),
+            Path("/"),
+            self._password or "",
+        )
+
 
 @contextmanager
 def private_postgres(fsync: bool = False) -> Iterator[Postgres]:
-    """A running server.
+    """A running server, gone afterwards.
 
     Args:
         fsync: whether what is committed survives more than the server's own crash.
     """
-    binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="matchcast-pg-"))
-    prefix: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        owner = pwd.getpwnam("postgres")
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-        prefix = ["runuser", "-u", "postgres", "--"]
-    data = folder / "data"
-    port = _free_port()
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync={'on' if fsync else 'off'}"
-    control = [*prefix, str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log")]
-    server = Postgres(f"postgresql://app@127.0.0.1:{port}", control, options)
+    server = Postgres(folder, free_ports(1)[0], fsync=fsync)
     try:
-        _run(
-            [*prefix, str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "app", "--no-sync", "-E", "UTF8"]
-        )
         server.start()
-        try:
-            yield server
-        finally:
-            server.kill()
+        yield server
     finally:
+        server.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -85,15 +130,3 @@ def _binaries() -> Path:
     if not versions:
         raise Unavailable("PostgreSQL's server is missing: install it with `apt-get install postgresql`")
     return versions[-1].parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
-    if done.returncode != 0:
-        raise Unavailable(f"{' '.join(command)} failed: {done.stderr or done.stdout}")

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import socket
-import subprocess
 import tempfile
 import time
 import urllib.parse
@@ -14,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from knative.local.services.program import Program, answers, free_ports, inherited
 from matchcast.errors import Unavailable
 
 CONFIGURATION: Final = Path(__file__).parents[3] / "monitoring" / "prometheus"
@@ -21,11 +20,51 @@ START_SECONDS: Final = 60.0
 
 
 class Prometheus:
-    """A running server."""
+    """A server that scrapes some targets.
 
-    def __init__(self, url: str) -> None:
-        self.url: Final = url
+    Args:
+        every: seconds between two scrapes, and between two evaluations of rules; by default as configured.
+    """
+
+    def __init__(self, folder: Path, port: int, targets: Sequence[str], every: int | None = None) -> None:
+        self._folder = folder
+        self._targets = targets
+        self._every = every
+        self.url: Final = f"http://127.0.0.1:{port}"
+        self.program: Final = Program("Prometheus", folder / "log")
         self._direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def launch(self) -> None:
+        """Start it on the configuration as it is now.
+
+        Raises:
+            Unavailable: it is not installed.
+        """
+        program = shutil.which("prometheus")
+        if program is None:
+            raise Unavailable("Prometheus is missing: `make services` installs it")
+        place = self._folder / "conf"
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(CONFIGURATION, place)
+        config = place / "prometheus.yml"
+        if self._every is not None:
+            often = rf"\1_\2: {self._every}s"
+            config.write_text(re.sub(r"(scrape|evaluation)_(interval|timeout): \S+", often, config.read_text()))
+        for file in (place / "targets").iterdir():
+            file.unlink()
+        (place / "targets" / "here.yaml").write_text(json.dumps([{"targets": list(self._targets)}]))
+        self.program.launch(
+            [program, f"--config.file={config}", f"--storage.tsdb.path={self._folder / 'data'}",
+             f"--web.listen-address={self.url.removeprefix('http://')}", "--log.level=warn"],
+            inherited(), self._folder,
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        self.program.wait_until(lambda: answers(f"{self.url}/-/ready"), START_SECONDS)
+
+    def stop(self) -> None:
+        self.program.stop()
 
     def ask(self, path: str, **query: str) -> Any:
         """What the HTTP API answers."""
@@ -52,43 +91,13 @@ class Prometheus:
 
 @contextmanager
 def private_prometheus(targets: Sequence[str]) -> Iterator[Prometheus]:
-    """A server that scrapes these targets; configuration and rules are the project's, but everything every other second."""
-    program = shutil.which("prometheus")
-    if program is None:
-        raise Unavailable("Prometheus is missing: `make services` installs it")
+    """A running server that scrapes these targets every other second, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="matchcast-prometheus-"))
-    shutil.copytree(CONFIGURATION, folder / "conf")
-    config = folder / "conf" / "prometheus.yml"
-    config.write_text(re.sub(r"(scrape|evaluation)_(interval|timeout): \S+", r"\1_\2: 2s", config.read_text()))
-    for file in (folder / "conf" / "targets").iterdir():
-        file.unlink()
-    (folder / "conf" / "targets" / "test.yaml").write_text(json.dumps([{"targets": list(targets)}]))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(
-        [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
-         f"--web.listen-address={address}", "--log.level=warn"],
-        stdout=log,
-        stderr=log,
-    )  # fmt: skip
-    server = Prometheus(f"http://{address}")
+    server = Prometheus(folder, free_ports(1)[0], targets, every=2)
     try:
-        _wait(server, process, folder / "log")
+        server.launch()
+        server.wait()
         yield server
     finally:
-        process.terminate()
-        process.wait()
-        log.close()
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait(server: Prometheus, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            server.ask("query", query="up")
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise Unavailable(f"Prometheus did not start: {log.read_text()}")

@@ -1,16 +1,15 @@
-"""A private Redis server with its own folder, its own free port, gone afterwards."""
+"""A private Redis server with its own folder and its own port."""
 
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from knative.local.services.program import Program, free_ports, inherited
 from matchcast.errors import Unavailable
 
 START_SECONDS: Final = 15.0
@@ -23,59 +22,67 @@ class RedisServer:
         url: where clients connect.
     """
 
-    def __init__(self, program: str, folder: Path) -> None:
-        self._program = program
+    def __init__(self, folder: Path, port: int, password: str | None = None) -> None:
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self.url: Final = f"redis://127.0.0.1:{self._port}/0"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._port = port
+        self._password = password
+        self.url: Final = f"redis://{'' if password is None else f':{password}@'}127.0.0.1:{port}/0"
+        self.program: Final = Program("Redis", folder / "log")
+
+    def launch(self, *options: str) -> None:
+        """Start it, with further options of `redis-server`.
+
+        Raises:
+            Unavailable: it is not installed.
+        """
+        server = shutil.which("redis-server")
+        if server is None:
+            raise Unavailable("Redis's server is missing: `make services` installs it")
+        configuration = self._folder / "redis.conf"
+        configuration.touch(mode=0o600)
+        configuration.write_text("" if self._password is None else f"requirepass {self._password}\n")
+        self.program.launch(
+            [server, configuration, "--port", str(self._port), "--bind", "127.0.0.1", "--dir", self._folder,
+             "--save", "", "--appendonly", "no", *options],
+            inherited(), self._folder,
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        self.program.wait_until(self._is_ready, START_SECONDS)
 
     def start(self, *options: str) -> None:
-        """Start it, with further options of `redis-server`."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._program, "--port", str(self._port), "--bind", "127.0.0.1", "--dir", str(self._folder),
-                 "--save", "", "--appendonly", "no", *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", self._port), 1) as connection:
-                    connection.sendall(b"PING\r\n")
-                    if connection.recv(64):
-                        return
-            except OSError:
-                time.sleep(0.02)
-        raise Unavailable(f"Redis did not start: {(self._folder / 'log').read_text()}")
+        self.launch(*options)
+        self.wait()
+
+    def stop(self) -> None:
+        self.program.stop()
 
     def kill(self) -> None:
         """Stop it at once (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self.program.kill()
 
     def freeze(self) -> None:
         """Let it hold its connections and answer nothing."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self.program.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        self.program.signal(signal.SIGCONT)
+
+    def _is_ready(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), 1) as connection:
+                connection.sendall(b"PING\r\n")
+                return bool(connection.recv(64))
+        except OSError:
+            return False
 
 
 @contextmanager
 def private_redis() -> Iterator[RedisServer]:
-    """A running server without data."""
-    program = shutil.which("redis-server")
-    if program is None:
-        raise Unavailable("Redis's server is missing: `make services` installs it")
+    """A running server without data, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="matchcast-redis-"))
-    server = RedisServer(program, folder)
+    server = RedisServer(folder, free_ports(1)[0])
     try:
         server.start()
         yield server
