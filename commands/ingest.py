@@ -27,6 +27,7 @@ class SourceName(StrEnum):
     RESULTS_ONLY = "results-only"
     OPENFOOTBALL = "openfootball"
     DEMO = "demo"
+    WHOSCORED = "whoscored"
 
 
 class NewTeamsChoice(StrEnum):
@@ -73,7 +74,7 @@ def ingest(
     from matchcast.adapters.sources.aliases import committed_aliases
     from matchcast.errors import BadInput
     from matchcast.usecases.ingest import ingest as run
-    from matchcast.usecases.teams import NewTeams
+    from matchcast.usecases.resolution import NewTeams
 
     if until is not None and source is not SourceName.DEMO:
         raise BadInput("--until: only the source demo knows it; leave it out", "until")
