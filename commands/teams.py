@@ -23,7 +23,7 @@ def review() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from matchcast.usecases.teams import waiting_names
+    from matchcast.usecases.team_review import waiting_names
 
     waiting = waiting_names(_store())
     if not waiting:
@@ -47,7 +47,7 @@ def alias(
     team_id: Annotated[str, typer.Argument(help="The club, as in england:manchester-united.")],
 ) -> None:
     """Settle that a name means a known club."""
-    from matchcast.usecases.teams import decide_alias
+    from matchcast.usecases.team_review import decide_alias
 
     decision = decide_alias(_store(), source, country, name, team_id, now=datetime.now(UTC))
     _tell(name, team_id, decision.moved, decision.reload)
@@ -56,7 +56,7 @@ def alias(
 @app.command()
 def new(source: Source, country: Country, name: Name) -> None:
     """Settle that a name is a club of its own."""
-    from matchcast.usecases.teams import decide_new
+    from matchcast.usecases.team_review import decide_new
 
     decision = decide_new(_store(), source, country, name, now=datetime.now(UTC))
     _tell(name, decision.alias.team_id or "", decision.moved, decision.reload)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from matchcast.domain.match import RejectedRow, SourceMatch
 from matchcast.ports import LoadReport, MatchStore, Parsed, Progress, TeamAlias, TeamRecord, unheard
-from matchcast.usecases.teams import NewTeams, Pair, resolve_teams
+from matchcast.usecases.resolution import NewTeams, Pair
+from matchcast.usecases.teams import resolve_teams
 
 
 class ParsedFile(NamedTuple):
@@ -38,6 +39,7 @@ class IngestReport:
         recognised: names matched to a known club by their spelling.
         held: names whose rows wait for a decision.
         look_alikes: clubs with similar names that never met.
+        by_calendar: names matched to a known club by its matches.
     """
 
     rows_read: int
@@ -47,6 +49,7 @@ class IngestReport:
     recognised: Sequence[TeamAlias]
     held: Sequence[TeamAlias]
     look_alikes: Sequence[Pair]
+    by_calendar: Sequence[TeamAlias] = ()
 
     @property
     def rows_loaded(self) -> int:
@@ -72,8 +75,11 @@ def ingest(
     rows = [row for file in files for row in file.parsed.rows]
     rejected = [RejectedIn(file.name, row) for file in files for row in file.parsed.rejected]
     with store.turn():
-        resolution = resolve_teams(rows, store.teams(), store.aliases(), committed, now=now, policy=new_teams)
+        known = store.teams(), store.aliases()
+        resolution = resolve_teams(rows, *known, committed, now=now, policy=new_teams, calendar=store)
         loaded = store.load(resolution.rows, resolution.new_teams, resolution.aliases, now, progress)
+        if resolution.waiting or resolution.released:
+            store.keep_waiting(resolution.waiting, resolution.released)
     refused = [*resolution.refused, *((resolution.indices[index], reason) for index, reason in loaded.refused)]
     starts = [0, *accumulate(len(file.parsed.rows) for file in files)]
     for index, reason in sorted(refused):
@@ -86,6 +92,7 @@ def ingest(
         resolution.recognised,
         resolution.held,
         resolution.look_alikes,
+        resolution.by_calendar,
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 from matchcast.adapters.sources.aliases import committed_aliases
 from matchcast.domain.match import SourceMatch
 from matchcast.ports import AliasStatus, TeamAlias, TeamRecord
-from matchcast.usecases.teams import NewTeams, Resolution, resolve_teams
+from matchcast.usecases.resolution import NewTeams, Resolution
+from matchcast.usecases.teams import resolve_teams
 from tests.contract.matches import NOW, fixture
 
 CLUBS = ["Racing Avellaneda", "Boca Juniors", "Independiente", "Estudiantes L.P."]

@@ -1,0 +1,257 @@
+"""The clubs of one country, and which of them a source's names are."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+from rapidfuzz import fuzz, process
+
+from matchcast.domain.names import fold_name, normalise_team_name, plain_name, team_slug
+from matchcast.ports import AliasStatus, TeamAlias, TeamRecord
+from matchcast.ports.calendar import Calendar, PlayedOn
+from matchcast.usecases.calendars import Clubs, Meaning, likeliest, settle_by_calendar, weigh
+from matchcast.usecases.resolution import MatchDay, NewTeams, Pair, Resolution, Told
+
+ANY_SOURCE: Final = "*"
+
+SIMILAR: Final = 85.0
+"""From this score (0-100) on, two names may mean one club."""
+
+_MAX_PROPOSALS: Final = 3
+
+
+class Country:
+    """The clubs of one country and all the names they go by, for one source."""
+
+    def __init__(
+        self,
+        source: str,
+        country: str,
+        teams: Iterable[TeamRecord],
+        aliases: Iterable[TeamAlias],
+        committed: Iterable[TeamAlias],
+        told: Told,
+        calendar: Calendar,
+        placed: Sequence[PlayedOn],
+    ) -> None:
+        self.told = told
+        self.calendar = calendar
+        self.placed = placed
+        self.source = source
+        self.country = country
+        self.stored = {team.team_id: team for team in teams if team.country == country}
+        self.clubs = dict(self.stored)
+        self.names: defaultdict[str, list[str]] = defaultdict(list)
+        self.exact: dict[str, str] = {}
+        self.committed: dict[str, str] = {}
+        self.waiting: dict[str, TeamAlias] = {}
+        self.settled: dict[str, str] = {}
+        self.called: defaultdict[str, set[str]] = defaultdict(set)
+        self.met: defaultdict[str, set[MatchDay]] = defaultdict(set)
+        self.by_fold: defaultdict[str, set[str]] = defaultdict(set)
+        self.by_normal: defaultdict[str, set[str]] = defaultdict(set)
+        self.everywhere: defaultdict[str, list[TeamAlias]] = defaultdict(list)
+        for alias in committed:
+            if alias.country == country and alias.team_id is not None:
+                self._learn_committed(alias, alias.team_id)
+        for team in self.stored.values():
+            self._add_name(team.team_id, team.name)
+        for alias in aliases:
+            if alias.country == country:
+                self._learn_stored(alias)
+
+    def _learn_committed(self, alias: TeamAlias, team_id: str) -> None:
+        self.clubs.setdefault(team_id, TeamRecord(team_id, alias.name, self.country))
+        self._add_name(team_id, alias.name)
+        if alias.source == ANY_SOURCE:
+            self.everywhere[team_id].append(alias)
+            self.committed[fold_name(alias.name)] = team_id
+        elif alias.source == self.source:
+            self.exact[alias.name] = team_id
+
+    def _learn_stored(self, alias: TeamAlias) -> None:
+        if alias.team_id is None:
+            if alias.source == self.source:
+                self.waiting[alias.name] = alias
+            return
+        self._add_name(alias.team_id, alias.name)
+        if alias.source == self.source:
+            self.exact[alias.name] = alias.team_id
+            self.called[alias.team_id].add(alias.name)
+
+    def _add_name(self, team_id: str, name: str) -> None:
+        self.names[team_id].append(name)
+        self.by_fold[fold_name(name)].add(team_id)
+        self.by_normal[normalise_team_name(name)].add(team_id)
+
+    def settle(self, policy: NewTeams, now: datetime, result: Resolution) -> Mapping[str, str]:
+        """The club of each name, except of those that wait; what is learnt goes into `result`."""
+        first_load = not self.stored
+        for name in sorted(self.told.days):
+            team_id = self.exact.get(name) or self.committed.get(fold_name(name))
+            if team_id is not None:
+                self._take(name, team_id, now, result)
+        result.recognised.extend(self._spelt(now, result, plain=True))
+        while True:
+            by_calendar = self._matched(now, result)
+            by_spelling = self._spelt(now, result, plain=False)
+            result.by_calendar.extend(by_calendar)
+            result.recognised.extend(by_spelling)
+            if not by_calendar and not by_spelling:
+                break
+        for name in self._open():
+            proposals = () if first_load else self._proposals(name)
+            must_wait = policy is NewTeams.REVIEW or bool(proposals) or (not first_load and self._may_be_known(name))
+            if must_wait and policy is not NewTeams.CREATE:
+                alias = TeamAlias(self.source, self.country, name, None, AliasStatus.REVIEW, proposals)
+                result.held.append(alias)
+                if self.waiting.get(name) != alias:
+                    result.aliases.append(alias)
+                continue
+            same_spelling = self._by_spelling(name, plain=False)
+            self._take(name, same_spelling or self._new_club(name), now, result)
+        made = [team.team_id for team in result.new_teams if team.country == self.country]
+        result.look_alikes.extend(self._look_alikes([i for i in made if i not in self.everywhere]))
+        return self.settled
+
+    def _open(self) -> Sequence[str]:
+        return sorted(self.told.days.keys() - self.settled.keys())
+
+    def _spelt(self, now: datetime, result: Resolution, *, plain: bool) -> list[TeamAlias]:
+        found = []
+        for name in self._open():
+            team_id = self._by_spelling(name, plain=plain)
+            if team_id is not None:
+                found.append(self._take(name, team_id, now, result))
+        return found
+
+    def _matched(self, now: datetime, result: Resolution) -> list[TeamAlias]:
+        """Names settled by the calendar, also such as waited and are not told by this load."""
+        waited = {match.home_name for match in self.told.waiting} | {match.away_name for match in self.told.waiting}
+        names = {*self._open(), *(waited - self._meaning.clubs.keys())}
+        if not self.stored or not names:
+            return []
+        diaries = {name: self.told.diaries[name] for name in sorted(names) if name in self.told.diaries}
+        found = settle_by_calendar(diaries, self._clubs, self._meaning.clubs, self._taken)
+        return [self._take(name, found[name], now, result) for name in sorted(found)]
+
+    @property
+    def _meaning(self) -> Meaning:
+        """Every name told, in this load or by a match that waits, that is settled."""
+        clubs = dict(self.settled)
+        for match in self.told.waiting:
+            for name in (match.home_name, match.away_name):
+                team_id = self.exact.get(name) or self.committed.get(fold_name(name))
+                if name not in clubs and team_id is not None:
+                    clubs[name] = team_id
+        return Meaning(clubs)
+
+    @property
+    def _taken(self) -> Collection[str]:
+        """The clubs that this source has a name for."""
+        return {*self.exact.values(), *self.settled.values()}
+
+    @cached_property
+    def _clubs(self) -> Clubs:
+        """The stored clubs' matches around those of this load."""
+        entries = [entry for diary in self.told.diaries.values() for entry in diary]
+        if not entries or not self.stored:
+            return Clubs(self.placed)
+        first, last = min(entry.day for entry in entries), max(entry.day for entry in entries)
+        a_day = timedelta(days=1)
+        stored = self.calendar.calendar(
+            {entry.tournament for entry in entries}, date.fromordinal(first) - a_day, date.fromordinal(last) + a_day
+        )
+        return Clubs([*stored, *self.placed])
+
+    @cached_property
+    def _members(self) -> Mapping[str, Collection[str]]:
+        """The clubs of each tournament told, whatever the season."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for tournament, club in self.calendar.clubs_of({row.tournament for row in self.told.rows}):
+            found[tournament].add(club)
+        for match in self.placed:
+            found[match.tournament] |= {match.home_team, match.away_team}
+        return found
+
+    def _refuted(self, name: str, team_id: str) -> bool:
+        """The calendar says that this name is not this club."""
+        diary = self.told.diaries.get(name, ()) if self.stored else ()
+        return bool(diary) and weigh(diary, team_id, self._clubs, self._meaning, ()).refutes
+
+    def _may_be_known(self, name: str) -> bool:
+        """A club of its tournaments that this source has no name for is not ruled out."""
+        members = {club for tournament, _ in self.told.days[name] for club in self._members.get(tournament, ())}
+        return any(not self._refuted(name, club) for club in sorted(members - {*self._taken}))
+
+    def _take(self, name: str, team_id: str, now: datetime, result: Resolution) -> TeamAlias:
+        self.settled[name] = team_id
+        self.met[team_id] |= self.told.days.get(name, set())
+        alias = TeamAlias(self.source, self.country, name, team_id, AliasStatus.CONFIRMED, (), now)
+        if team_id not in self.stored:
+            team = self.clubs[team_id]
+            if team not in result.new_teams:
+                result.new_teams.append(team)
+                result.aliases.extend(known._replace(decided_at=now) for known in self.everywhere.get(team_id, ()))
+        if name not in self.called[team_id]:
+            self.called[team_id].add(name)
+            self._add_name(team_id, name)
+            result.aliases.append(alias)
+        return alias
+
+    def _by_spelling(self, name: str, *, plain: bool) -> str | None:
+        """The club that goes by this name, but for club tokens unless it must be `plain`ly the same."""
+        found = self.by_fold.get(fold_name(name)) or self.by_normal.get(normalise_team_name(name)) or ()
+        if len(found) != 1:
+            return None
+        (team_id,) = found
+        same = plain_name(name) in map(plain_name, self.names[team_id])
+        if not same and (plain or self.called[team_id] or self.met[team_id] & self.told.days[name]):
+            return None
+        return None if team_id in self.stored and self._refuted(name, team_id) else team_id
+
+    def _proposals(self, name: str) -> tuple[str, ...]:
+        """The likeliest clubs, by the calendar before by spelling."""
+        days = self.told.days[name]
+        played = likeliest(self.told.diaries.get(name, ()), self._clubs, self._meaning, self._taken)
+        spellings = {
+            (team_id, spelling): normalise_team_name(spelling)
+            for team_id in self.stored
+            if not self.met[team_id] & days
+            for spelling in self.names[team_id]
+        }
+        near = process.extract(
+            normalise_team_name(name), spellings, scorer=fuzz.WRatio, score_cutoff=SIMILAR, limit=10 * _MAX_PROPOSALS
+        )
+        alike = (key[0] for _, _, key in near if not self._refuted(name, key[0]))
+        return tuple(dict.fromkeys([*(club for club, _ in played[:_MAX_PROPOSALS]), *alike]))[:_MAX_PROPOSALS]
+
+    def _new_club(self, name: str) -> str:
+        slug = f"{self.country}:{team_slug(name)}"
+        team_id = next(i for i in numbered(slug) if i not in self.clubs)
+        self.clubs[team_id] = TeamRecord(team_id, name, self.country)
+        return team_id
+
+    def _look_alikes(self, made: Sequence[str]) -> Iterator[Pair]:
+        new = set(made)
+        for one in sorted(new):
+            for other in sorted(self.met):
+                if (other in new and other <= one) or other == one or self.met[one] & self.met[other]:
+                    continue
+                if self._similar(one, other):
+                    yield Pair(self.country, one, other)
+
+    def _similar(self, one: str, other: str) -> bool:
+        names = normalise_team_name(self.clubs[one].name), normalise_team_name(self.clubs[other].name)
+        return fuzz.token_sort_ratio(*names) >= SIMILAR or fuzz.token_set_ratio(*names) == 100.0
+
+
+def numbered(slug: str) -> Iterator[str]:
+    """The slug, then the same with 2, 3 and so on."""
+    yield slug
+    number = 2
+    while True:
+        yield f"{slug}-{number}"
+        number += 1
