@@ -7,12 +7,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from knative.local.services.minio import Minio, private_minio
 from knative.local.services.postgres import private_postgres
 from knative.local.services.rabbitmq import Rabbitmq, private_rabbitmq
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.migrate import migrate
+
+settings.register_profile("any pace", deadline=None)
+settings.load_profile("any pace")
 
 
 @pytest.hookimpl(tryfirst=True)

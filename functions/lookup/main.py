@@ -43,9 +43,9 @@ def build(
 
     @web.get(
         "/predict/{match_id}", tag="forecasts", asked=AskedForecast, gives=ForecastReply, scopes=("predict",),
-        meanwhile=MATCHES_ANSWER,
+        at_once=True, meanwhile=MATCHES_ANSWER,
     )  # fmt: skip
-    async def forecast_of(call: Call[AskedForecast, None]) -> Answer:
+    def forecast_of(call: Call[AskedForecast, None]) -> Answer:
         """The current forecast of an upcoming fixture, as the batch made it.
 
         Only the champion makes current forecasts; POST /predict/ with `model` makes one by another model.

@@ -39,7 +39,7 @@ class Probabilities(NamedTuple):
     @property
     def likeliest(self) -> Outcome:
         """The outcome with the highest probability; the earlier of home, draw, away on a tie."""
-        return Outcome(max(range(3), key=lambda i: (self[i], -i)))
+        return Outcome(self.index(max(self)))
 
 
 class Coverage(NamedTuple):

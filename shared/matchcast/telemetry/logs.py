@@ -32,6 +32,7 @@ class JsonLines(logging.Formatter):
 
 def log_as_json(level: str) -> None:
     """Send the log to standard error as JSON lines, from this level on; again is the same as once."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line shows them
     root = logging.getLogger()
     root.setLevel(level)
     logging.getLogger("httpx").setLevel(max(root.level, logging.WARNING))  # a line for every event published

@@ -145,8 +145,8 @@ class WebApp(Starlette):
     def _add_health(self, shown: Callable[[], bytes]) -> None:
         name, readiness = self.name, self._readiness
 
-        @self.get("/livez", tag="health", gives=Health)
-        async def livez(call: Call[None, None]) -> Health:
+        @self.get("/livez", tag="health", gives=Health, at_once=True)
+        def livez(call: Call[None, None]) -> Health:
             """Whether the process runs."""
             return Health("alive", name)
 

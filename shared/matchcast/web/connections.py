@@ -147,14 +147,15 @@ class Connections:
     def terms(self) -> Terms:
         """On what terms requests are answered."""
         seconds = self._settings.request_seconds
-        return Terms(KeyGuard(self.keys), self._limit(), Idempotency(self.idempotent_answers, seconds), seconds)
+        idempotency = Idempotency(self.idempotent_answers, seconds)
+        return Terms(KeyGuard(self.keys, seconds), self._limit(seconds), idempotency, seconds)
 
-    def _limit(self) -> RateLimit | None:
+    def _limit(self, seconds: float) -> RateLimit | None:
         settings = self._settings
         if settings.rate_quota == 0:
             return None
         policy = Policy(settings.rate_quota, settings.rate_seconds)
-        return RateLimit(lambda: self.shared, policy, at_once=settings.cache_url is None)
+        return RateLimit(lambda: self.shared, policy, at_once=settings.cache_url is None, seconds=seconds)
 
     def idempotent_answers(self) -> IdempotentAnswers:
         from matchcast.adapters.database.idempotent import KeptAnswers

@@ -9,12 +9,13 @@ from math import ceil
 from threading import Lock
 from typing import Final
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 
 from matchcast.adapters.clock import utc_now
 from matchcast.errors import MissingScope, TooManyRequests, Unauthorised, Unavailable
 from matchcast.ports import ApiKey, ApiKeys
 from matchcast.ports.cache import Buckets, Policy
+from matchcast.web.threads import in_thread
 
 HEADER: Final = "x-api-key"
 _LOG: Final = logging.getLogger("matchcast.web")
@@ -33,10 +34,12 @@ class KeyGuard:
 
     Args:
         keys: opens the store of keys, on first use.
+        seconds: how long a request waits for the keys.
     """
 
-    def __init__(self, keys: Callable[[], ApiKeys]) -> None:
+    def __init__(self, keys: Callable[[], ApiKeys], seconds: float = 30) -> None:
         self._keys = keys
+        self._seconds = seconds
         self._lock = Lock()
         self._known: Mapping[str, ApiKey] = {}
         self._read_at: datetime | None = None
@@ -50,16 +53,16 @@ class KeyGuard:
         Raises:
             Unauthorised: no key, or none that is active.
             MissingScope: the key has none of the scopes.
-            Unavailable: no keys could be read yet.
+            Unavailable: no keys could be read yet, or not in time.
         """
         if not key:
             raise Unauthorised("X-API-Key: is missing; send a key, `matchcast keys create NAME` makes one", "X-API-Key")
         now = utc_now()
         if not self._fresh(now):
-            await to_thread.run_sync(self._read, now, _KEPT_FOR, abandon_on_cancel=True)
+            await in_thread(self._seconds, self._read, now, _KEPT_FOR)
         digest, key_id = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest(), key_id_of(key)
         if key_id not in self._known and not self._fresh(now, _SOUGHT_AFTER):
-            await to_thread.run_sync(self._read, now, _SOUGHT_AFTER, limiter=self._seeking, abandon_on_cancel=True)
+            await in_thread(self._seconds, self._read, now, _SOUGHT_AFTER, limiter=self._seeking)
         found = self._known.get(key_id)
         if (
             found is None
@@ -113,10 +116,12 @@ class RateLimit:
     Args:
         buckets: opens the buckets, on first use.
         at_once: taking from a bucket waits for nobody, so that it needs no thread.
+        seconds: how long a request waits for its bucket.
     """
 
-    def __init__(self, buckets: Callable[[], Buckets], policy: Policy, *, at_once: bool) -> None:
+    def __init__(self, buckets: Callable[[], Buckets], policy: Policy, *, at_once: bool, seconds: float = 30) -> None:
         self._buckets = buckets
+        self._seconds = seconds
         self._policy = policy
         self._at_once = at_once
         self._told = f'"key";q={policy.quota};w={policy.window_seconds:g}'
@@ -148,7 +153,7 @@ class RateLimit:
         if self._at_once:
             taken = buckets.take(name, self._policy, now, count)
         else:
-            taken = await to_thread.run_sync(buckets.take, name, self._policy, now, count, abandon_on_cancel=True)
+            taken = await in_thread(self._seconds, buckets.take, name, self._policy, now, count)
         wait = ceil(taken.reset_seconds)
         headers = {"RateLimit-Policy": self._told, "RateLimit": f'"key";r={taken.remaining};t={wait}'}
         if not taken.allowed:

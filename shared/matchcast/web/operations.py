@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
-from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from matchcast.errors import BadInput, MatchcastError, TimedOut
+from matchcast.errors import BadInput, MatchcastError
 from matchcast.fields import BadFields, Fault, read_fields
 from matchcast.ports import ApiKey
 from matchcast.web.answers import Answer, etag_of, is_known, marked
 from matchcast.web.idempotency import KEY, Idempotency
 from matchcast.web.keys import HEADER, KeyGuard, Limited, RateLimit
 from matchcast.web.problems import problem, problem_of
+from matchcast.web.threads import in_thread, too_long
 
 JSON: Final = "application/json"
 _LOG: Final = logging.getLogger("matchcast.web")
@@ -77,6 +77,7 @@ class Operation:
 
     Attributes:
         run: gives what is shown, as it is or in an `Answer`; a plain function runs in a thread.
+        at_once: a plain function that waits for nothing and needs none.
         asked: names and types of the parameters in path and query.
         gives: type of the body of a good answer, or a tuple of those that it may have; None for no JSON.
         scopes: of which a key needs one; none: open to all.
@@ -99,6 +100,7 @@ class Operation:
     scopes: tuple[str, ...] = ()
     media_type: str = JSON
     seconds: float | None = None
+    at_once: bool = False
     idempotent: bool = False
     weight: Callable[[Any], int] | None = None
     hidden: bool = False
@@ -131,13 +133,9 @@ class Endpoint:
         try:
             key = None
             if self._guard is not None and self._operation.scopes:
-                try:
-                    async with timeout(self._seconds):
-                        key = await self._guard.admit(request.headers.get(HEADER), self._operation.scopes)
-                        if self._limit is not None:
-                            headers = await self._limit.take(key)
-                except TimeoutError as error:
-                    raise self._too_long() from error
+                key = await self._guard.admit(request.headers.get(HEADER), self._operation.scopes)
+                if self._limit is not None:
+                    headers = await self._limit.take(key)
             if self._operation.meanwhile:
                 scope.setdefault("state", {})["meanwhile"] = self._operation.meanwhile
             response = await self._answer(request, key, headers)
@@ -176,19 +174,18 @@ class Endpoint:
         )
 
     async def _carried_out(self, call: Call[Any, Any]) -> Response:
-        operation = self._operation
-        try:
-            async with timeout(self._seconds):
-                if self._waits:
-                    made = await operation.run(call)
-                else:
-                    made = await to_thread.run_sync(operation.run, call, abandon_on_cancel=True)
-        except TimeoutError as error:
-            raise self._too_long() from error
+        run = self._operation.run
+        if self._operation.at_once:
+            made = run(call)
+        elif self._waits:
+            try:
+                async with timeout(self._seconds):
+                    made = await run(call)
+            except TimeoutError as error:
+                raise too_long(self._seconds) from error
+        else:
+            made = await in_thread(self._seconds, run, call)
         return self._response(made, call.request)
-
-    def _too_long(self) -> TimedOut:
-        return TimedOut(f"this took longer than {self._seconds:g} s; try again, or ask for less")
 
     def _response(self, made: Any, request: Request) -> Response:
         if isinstance(made, Response):
@@ -214,7 +211,10 @@ def read_asked(request: Request, kind: type[S]) -> S:
     Raises:
         BadFields: it is not as it should be; names every parameter at fault.
     """
-    path, query = request.path_params, request.query_params
+    path = request.path_params
+    if not request.scope["query_string"]:
+        return read_fields(kind, path, texts=True)
+    query = request.query_params
     names = [name for name, _ in query.multi_items()]
     faults = [
         Fault(
