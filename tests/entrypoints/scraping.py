@@ -18,14 +18,14 @@ from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.adapters.sources.football_data import FootballData
 from matchcast.domain.event import Event
 from matchcast.errors import LayoutChanged, SourceBlocked
-from matchcast.events import PING
+from matchcast.events import PING, MatchesIngested, payload_of
 from matchcast.ports import Clock, MatchStore, ObjectStore, Parsed
 from matchcast.ports.events import Task
 from matchcast.ports.feeds import Captures, Feed, RawFile, Visit, Window
 from matchcast.settings import ScrapeSettings, read_settings
 from matchcast.web.app import WebApp
 from matchcast.web.connections import Connections
-from tests.entrypoints.recorder import Recorder
+from tests.entrypoints.recorder import Recorder, deliver, reply_of
 
 NOW: Final = datetime(2025, 3, 1, 9, tzinfo=UTC)
 E0: Final = """Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR
@@ -40,6 +40,14 @@ ASKED: Final = {
     "to": "2025-03-10",
     "tournaments": ["england:premier-league"],
 }
+_HEADER: Final = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR\n"
+PAGES: Final = {
+    "1.csv": f"{_HEADER}E0,22/02/2025,Fulham,Brentford,1,1,D\n",
+    "2.csv": f"{_HEADER}E0,23/02/2025,Everton,Arsenal,0,2,A\n",
+    "3.csv": f"{_HEADER}E0,24/02/2025,Chelsea,Wolves,3,1,H\n",
+}
+WHOLE: Final = {"inserted": 3, "updated": 0, "unchanged": 0, "rejected": 0}
+"""What a scrape of them counts."""
 DUE: Final = Event(
     "p1", "/apis/v1/namespaces/matchcast/pingsources/odds", PING, NOW,
     {"source": "football-data", "days_before": 9, "days_after": 10},
@@ -69,6 +77,12 @@ def asks(source: str, id_: str | None = None, **changes: Any) -> Event:
     id_ = id_ or str(uuid4())
     data = ASKED | {"task_id": id_, "source": source} | changes
     return Event(id_, "/airflow/dags/scrape", "org.matchcast.scrape.requested", NOW, data)
+
+
+def ingested(client: httpx.Client, event: Event) -> MatchesIngested:
+    reply = reply_of(deliver(client, event))
+    assert reply is not None
+    return payload_of(reply, MatchesIngested)
 
 
 @dataclass

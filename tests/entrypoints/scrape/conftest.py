@@ -11,7 +11,7 @@ from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.objects_folder import FolderStore
 from tests.entrypoints.recorder import Recorder, recording
-from tests.entrypoints.scraping import E0, NOW
+from tests.entrypoints.scraping import E0, NOW, PAGES, Pages
 from tests.entrypoints.served import served
 from tests.entrypoints.shelf import Shelf
 
@@ -60,3 +60,12 @@ def key(database: Database) -> str:
 def scrape(environment: dict[str, str], key: str) -> Iterator[httpx.Client]:
     with served(scrape_app(environment), key) as client:
         yield client
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Pages:
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for name, content in PAGES.items():
+        (folder / name).write_text(content)
+    return Pages(folder)

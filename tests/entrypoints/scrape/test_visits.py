@@ -17,29 +17,13 @@ from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import captures, handled_events, matches, metric_totals, tasks
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.domain.event import Event
-from matchcast.events import MatchesIngested, ScrapeFailed, payload_of
+from matchcast.events import ScrapeFailed, payload_of
 from matchcast.ports.events import TaskState
 from tests.entrypoints.recorder import deliver, reply_of
-from tests.entrypoints.scraping import ASKED, NOW, Pages, asks, function_of, rows, task
+from tests.entrypoints.scraping import ASKED, NOW, PAGES, WHOLE, Pages, asks, function_of, ingested, rows, task
 from tests.entrypoints.served import assert_problem, served
 
-HEADER = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR\n"
-PAGES = {
-    "1.csv": f"{HEADER}E0,22/02/2025,Fulham,Brentford,1,1,D\n",
-    "2.csv": f"{HEADER}E0,23/02/2025,Everton,Arsenal,0,2,A\n",
-    "3.csv": f"{HEADER}E0,24/02/2025,Chelsea,Wolves,3,1,H\n",
-}
-WHOLE = {"inserted": 3, "updated": 0, "unchanged": 0, "rejected": 0}
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
-
-
-@pytest.fixture
-def pages(tmp_path: Path) -> Pages:
-    folder = tmp_path / "pages"
-    folder.mkdir()
-    for name, content in PAGES.items():
-        (folder / name).write_text(content)
-    return Pages(folder)
 
 
 @pytest.fixture
@@ -51,12 +35,6 @@ def serve(pages: Pages, settings: dict[str, str], key: str) -> Serve:
 def scrape(serve: Serve) -> Iterator[httpx.Client]:
     with serve() as client:
         yield client
-
-
-def ingested(client: httpx.Client, event: Event) -> MatchesIngested:
-    reply = reply_of(deliver(client, event))
-    assert reply is not None
-    return payload_of(reply, MatchesIngested)
 
 
 def failed(client: httpx.Client, event: Event) -> ScrapeFailed:
