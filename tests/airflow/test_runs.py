@@ -1,0 +1,135 @@
+"""DAGs run by real Airflow against the running local system."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from knative.local.manifests import read_manifests
+from knative.local.ping import ping_event
+from tests.airflow.conftest import System
+from tests.airflow.installed import ROOT, Airflow, connection
+from tests.entrypoints.served import served
+
+pytestmark = pytest.mark.slow
+
+BOTH_STORED = {"inserted": 2, "updated": 0, "unchanged": 0, "rejected": 0}
+
+
+class Loses:
+    """Hands every request on; the answer to the first POST is lost."""
+
+    def __init__(self, to: str) -> None:
+        self._to = to
+        self.posts: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        request = Request(scope, receive)
+        async with httpx.AsyncClient(base_url=self._to, timeout=30) as client:
+            headers = {k: v for k, v in request.headers.items() if k not in ("host", "content-length")}
+            answer = await client.request(request.method, scope["path"], headers=headers, content=await request.body())
+        lost = request.method == "POST" and not self.posts
+        if request.method == "POST":
+            self.posts.append(request.headers["idempotency-key"])
+        kept = Response(answer.content, answer.status_code, media_type=answer.headers["content-type"])
+        await (Response("", 502) if lost else kept)(scope, receive, send)
+
+
+def test_the_fixtures_of_fifteen_days_are_scraped(airflow: Airflow, system: System) -> None:
+    ended = airflow.test("etl_livescores_02", "2025-03-01", **system.environment)
+    assert ended.state == "success", ended.log
+    (asked,) = system.scrapes
+    assert (asked.data["source"], asked.data["from"], asked.data["to"]) == ("football-data", "2025-03-01", "2025-03-16")
+    assert ended.gave["wait"] == BOTH_STORED
+
+
+def test_a_month_is_the_data_interval_a_triggerer_may_wait_and_a_retry_makes_no_second_scrape(
+    airflow: Airflow, system: System
+) -> None:
+    """The answer to POST /scrape is lost on its way; the task asks again and waits for the scrape of the first time."""
+    losing = Loses(str(system.chain.front.base_url))
+    given = {"tournaments": ["england:premier-league"]}
+    with served(losing) as between:
+        between_us = connection(str(between.base_url), system.chain.front.headers["X-API-Key"])
+        changes = {"AIRFLOW_CONN_MATCHCAST": between_us, "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
+        ended = airflow.test("etl_livescores_03", "2025-04-02", given, **(system.environment | changes))
+    assert ended.state == "success", ended.log
+    assert ended.tasks["ask"] == ("success", 2)
+    assert losing.posts == [losing.posts[0]] * 2
+    assert losing.posts[0].startswith(f"etl_livescores_03/{ended.run}/ask")
+    (asked,) = system.scrapes
+    assert (asked.data["from"], asked.data["to"]) == ("2025-03-01", "2025-03-31")
+    assert asked.data["tournaments"] == given["tournaments"]
+    assert ended.gave["wait"] == BOTH_STORED
+
+
+def test_a_failed_scrape_fails_the_run_at_once_with_its_reason_and_the_broker_hears_of_it(
+    airflow: Airflow, system: System
+) -> None:
+    system.shelf.files.clear()
+    ended = airflow.test("etl_livescores_01", "2025-03-01", **system.environment)
+    assert ended.state == "failed"
+    assert ended.tasks == {"ask": ("success", 1), "wait": ("failed", 1)}
+    told = system.told("etl_livescores_01")
+    assert (told["run"], told["task"], told["problem"]["status"]) == (ended.run, "wait", 422)
+    assert "has none of the" in told["problem"]["detail"]
+    (asked,) = system.scrapes
+    assert (asked.data["from"], asked.data["to"]) == ("2025-02-26", "2025-03-01")
+
+
+def test_more_than_ninety_days_by_hand_are_refused(airflow: Airflow, system: System) -> None:
+    days = {"from": "2025-01-01", "to": "2025-04-01"}
+    ended = airflow.test("etl_livescores_04", "2025-03-01", days, **system.environment)
+    assert ended.state == "failed"
+    assert ended.tasks["ask"] == ("failed", 1)
+    told = system.told("etl_livescores_04")
+    assert (told["task"], told["problem"]["field"]) == ("ask", "to")
+    assert "more than 90 days" in told["problem"]["detail"]
+    assert system.scrapes == []
+
+
+def test_the_drift_dag_sends_the_event_that_the_pingsource_sends(airflow: Airflow, system: System) -> None:
+    at = datetime(2025, 3, 1, 6, tzinfo=UTC)
+    ended = airflow.test("drift", at.isoformat(), **system.environment)
+    assert ended.state == "success", ended.log
+    seen = system.chain.seen("inference", "dev.knative.sources.ping")
+    (source,) = (s for s in read_manifests().ping_sources if s.metadata.name == "drift-daily")
+    sent = ping_event(source, "matchcast", at).attributes
+    assert (seen.id, seen.source, seen.type) == (sent["id"], sent["source"], sent["type"])
+
+
+def test_the_export_puts_a_snapshot_into_the_object_store(airflow: Airflow, system: System, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    variables = {
+        "AIRFLOW_VAR_MATCHCAST_PROJECT": str(project),
+        "AIRFLOW_VAR_MATCHCAST_PROGRAMS": str(ROOT / ".venv/bin"),
+    }
+    ended = airflow.test("etl_export_01", "2025-03-01", **variables, **system.house.environment, **system.environment)
+    assert ended.state == "success", ended.log
+    (place,) = {key.rpartition("/")[0] for key in system.house.objects.keys("exports/") if key.endswith(".parquet")}
+    kept = system.house.objects
+    assert kept.get("exports/latest.json") == kept.get(f"{place}/manifest.json")
+    assert {f"{place}/{name}.parquet" for name in ("matches", "teams", "tournaments")} <= set(kept.keys("exports/"))
+
+
+def test_retraining_trains_promotes_and_says_what_the_gate_answered(
+    airflow: Airflow, system: System, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "project", league.rows())
+    variables = {"AIRFLOW_VAR_MATCHCAST_PROJECT": str(project.folder), "AIRFLOW_VAR_MATCHCAST_PROGRAMS": PROGRAMS}
+    ended = airflow.test("retraining", "2025-03-03", **variables, **system.environment, **project.settings())
+    assert ended.state == "success", ended.log
+    answer = ended.gave["promotion_check"]
+    assert answer["promoted"] is (answer["refused_by"] == [])
+    assert answer["candidate"]
