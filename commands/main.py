@@ -20,6 +20,7 @@ from commands import (
     replay,
     teams,
     up,
+    up_full,
     value,
 )
 from matchcast.errors import MatchcastError
@@ -62,3 +63,5 @@ app.command()(openapi.openapi)
 app.command()(demo.demo)
 app.command()(demo.stop)
 app.command()(up.up)
+app.command()(up_full.up_full)
+app.command()(up_full.down_full)

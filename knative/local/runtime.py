@@ -37,6 +37,8 @@ from matchcast.web.app import DRAIN, WebApp, serve
 from matchcast.web.connections import Connections
 
 MEMORY: Final = "memory"
+BROKER: Final = "MATCHCAST_LOCAL_BROKER"
+"""The variable for its URL, which may hold a password."""
 IDLE_SECONDS: Final = 60.0
 _LOG: Final = logging.getLogger("matchcast.local")
 

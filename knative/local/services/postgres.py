@@ -94,15 +94,21 @@ class Postgres:
 
     def _make(self, initdb: Path) -> None:
         shutil.rmtree(self._data, ignore_errors=True)  # what was broken off
-        access = ["-A", "trust"] if self._password is None else ["-A", "scram-sha-256", "--pwfile", "/dev/stdin"]
+        word = self._folder / "password"
+        word.touch(mode=0o600)
+        word.write_text(self._password or "")
+        own(_OWNER, word)
+        access = ["-A", "trust"] if self._password is None else ["-A", "scram-sha-256", "--pwfile", word]
         durable = [] if self._fsync else ["--no-sync"]
-        run_as(
-            _OWNER,
-            [initdb, "-D", self._data, "-U", USER, "-E", "UTF8", *access, *durable],
-            inherited("PG"),
-            Path("/"),
-            self._password or "",
-        )
+        try:
+            run_as(
+                _OWNER,
+                [initdb, "-D", self._data, "-U", USER, "-E", "UTF8", *access, *durable],
+                inherited("PG"),
+                Path("/"),
+            )
+        finally:
+            word.unlink()
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from urllib.error import URLError
 from matchcast.errors import Unavailable
 
 STOP_SECONDS: Final = 30.0
+MARK: Final = "MATCHCAST_SERVERS_OF"
+"""A variable that processes inherit and are known by."""
 _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _SHOWN: Final = 3000
 
@@ -111,18 +113,14 @@ class Program:
             self._process.send_signal(which)
 
 
-def run_as(
-    user: str, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path, given: str = ""
-) -> str:
+def run_as(user: str, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> str:
     """What a command prints that is run to its end, as another user where we are root.
 
-    Args:
-        given: its standard input.
     Raises:
         Unavailable: it fails.
     """
     done: subprocess.CompletedProcess[str] = subprocess.run(
-        list(map(str, command)), env=dict(environment), cwd=folder, input=given, capture_output=True, text=True,
+        list(map(str, command)), env=dict(environment), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=False, **_identity(user),
     )  # fmt: skip
     if done.returncode != 0:
@@ -175,3 +173,27 @@ def answers(url: str) -> bool:
 def inherited(*prefixes: str) -> dict[str, str]:
     """This process's environment without variables that begin so."""
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+def marked(value: str) -> list[int]:
+    """The processes of this machine, besides this one, that were started with this value of `MARK`."""
+    wanted = f"{MARK}={value}".encode()
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (place / "environ").read_bytes().split(b"\0") and int(place.name) != os.getpid():
+                found.append(int(place.name))
+    return found
+
+
+def end_marked(value: str, seconds: float) -> list[int]:
+    """End such processes: SIGTERM, and SIGKILL for what is left after so many seconds. Returns those that there were."""
+    there = marked(value)
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for pid in marked(value):
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
+        deadline = time.monotonic() + seconds
+        while marked(value) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    return there

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from knative.local.services.program import Program, answers, free_ports, listens, own, run_as
+from knative.local.services.program import MARK, Program, answers, free_ports, listens, own, run_as
 from matchcast.errors import Unavailable
 
 PROGRAMS: Final = Path("/usr/lib/rabbitmq/bin")
@@ -48,7 +48,7 @@ class Rabbitmq:
         self.url: Final = f"amqp://{GUEST}:{password}@127.0.0.1:{ports.amqp}/"
         self.management_url: Final = f"http://{GUEST}:{password}@127.0.0.1:{ports.management}"
         self._environment: Mapping[str, str] = {
-            **{name: value for name, value in os.environ.items() if name.startswith("MATCHCAST_")},
+            **{name: value for name, value in os.environ.items() if name == MARK},
             "HOME": str(folder),
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",

@@ -1,0 +1,216 @@
+"""Private servers and the functions on them: started in the order of need, watched, ended in reverse."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import psycopg
+
+from knative.local.full.kept import Kept, keep
+from knative.local.runtime import BROKER
+from knative.local.services.minio import Minio, webhook
+from knative.local.services.mlflow import Mlflow
+from knative.local.services.postgres import Postgres
+from knative.local.services.program import MARK, Program, answers, end_marked, inherited, run_as
+from knative.local.services.prometheus import Prometheus
+from knative.local.services.rabbitmq import Ports, Rabbitmq
+from knative.local.services.redis import RedisServer
+from matchcast.adapters.buckets import Buckets
+from matchcast.adapters.database.api_keys import SqlApiKeys
+from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.migrate import migrate
+from matchcast.adapters.objects import S3Access
+from matchcast.errors import BadInput, Unavailable
+from matchcast.usecases.champion import CHAMPION_KEY
+
+BUCKET: Final = "matchcast"
+FURTHER_BUCKETS: Final = ("mlflow", "dvc")
+DATABASES: Final = ("matchcast", "mlflow")
+START_SECONDS: Final = 120.0
+DRAIN_SECONDS: Final = 45.0
+LEFT_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 0.2
+Tell = Callable[[str], None]
+
+
+class Wanted(NamedTuple):
+    """What the operator chose.
+
+    Attributes:
+        processes: each function a process of its own.
+        jobs: run what events start through JobSinks.
+    """
+
+    processes: bool = False
+    jobs: bool = False
+
+
+class System:
+    """All parts.
+
+    Args:
+        folder: where all of it is kept.
+        tell: takes lines for the operator.
+    """
+
+    def __init__(self, folder: Path, kept: Kept, wanted: Wanted, tell: Tell) -> None:
+        self._folder = folder.absolute()
+        self._kept = kept
+        self._wanted = wanted
+        self._tell = tell
+        ports, secrets = kept.ports, kept.secrets
+        os.environ[MARK] = str(self._folder)
+        self._postgres = Postgres(self._place("postgres"), ports["postgres"], secrets["postgres"], fsync=True)
+        node_ports = Ports(*(ports[name] for name in Ports._fields))
+        self._rabbitmq = Rabbitmq(self._place("rabbitmq"), node_ports, "matchcast", secrets["rabbitmq"], managed=True)
+        self._redis = RedisServer(self._place("redis"), ports["redis"], secrets["redis"])
+        self._minio = Minio(self._place("minio"), ports["minio"], ports["console"], secrets["minio"])
+        self._mlflow = Mlflow(
+            self._place("mlflow"), ports["mlflow"], "s3://mlflow/artifacts", self._minio.environment(),
+            self._postgres.url.replace("postgresql:", "postgresql+psycopg:") + "/mlflow",
+        )  # fmt: skip
+        self._prometheus = Prometheus(self._place("prometheus"), ports["prometheus"], [f"localhost:{ports['front']}"])
+        self._functions = Program("the functions", self._place("functions") / "log")
+        self.base: Final = f"http://localhost:{ports['front']}"
+
+    def _place(self, name: str) -> Path:
+        place = self._folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where everything is, without passwords."""
+        return {
+            "API": f"{self.base}/docs",
+            "MLflow": self._mlflow.url,
+            "MinIO": self._minio.console,
+            "RabbitMQ": f"http://127.0.0.1:{self._kept.ports['management']}",
+            "Prometheus": self._prometheus.url,
+            "PostgreSQL": f"127.0.0.1:{self._kept.ports['postgres']}",
+            "Redis": f"127.0.0.1:{self._kept.ports['redis']}",
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """By which commands work on this system."""
+        return {
+            **self._minio.environment(),
+            "MATCHCAST_DATABASE_URL": f"{self._postgres.url}/matchcast",
+            "MATCHCAST_OBJECTS_URL": f"s3://{BUCKET}",
+            "MATCHCAST_CACHE_URL": self._redis.url,
+            "MATCHCAST_QUEUES_URL": self._rabbitmq.management_url,
+            "MATCHCAST_URL": self.base,
+            "MATCHCAST_API_KEY": self._kept.key or "",
+            "MLFLOW_TRACKING_URI": self._mlflow.url,
+        }
+
+    @property
+    def _programs(self) -> list[Program]:
+        """In the order in which they end."""
+        return [
+            self._functions, self._prometheus.program, self._mlflow.program, self._rabbitmq.program,
+            self._redis.program, self._minio.program, self._postgres.program,
+        ]  # fmt: skip
+
+    def start(self) -> None:
+        """Start everything, and wait until it answers.
+
+        Raises:
+            BadInput: a server's user cannot reach the folder.
+            Unavailable: a part is not installed or does not start.
+        """
+        left = end_marked(str(self._folder), LEFT_SECONDS)
+        if left:
+            self._tell(f"ended {len(left)} processes that a run before this one had left")
+        self._check_reach()
+        self._tell("PostgreSQL, RabbitMQ, Redis and MinIO start")
+        self._postgres.launch()
+        self._rabbitmq.launch()
+        self._redis.launch()
+        self._minio.launch(webhook(f"{self.base}/hooks/minio", self._kept.secrets["hook"], self._place("minio/queue")))
+        self._postgres.wait()
+        self._make_databases()
+        self._mlflow.launch()
+        self._redis.wait()
+        self._minio.wait()
+        self._make_buckets()
+        self._rabbitmq.wait()
+        self._tell("the functions, MLflow and Prometheus start")
+        self._launch_functions()
+        self._prometheus.launch()
+        self._functions.wait_until(lambda: answers(f"{self.base}/livez"), START_SECONDS)
+        self._prometheus.wait()
+        self._mlflow.wait()
+
+    def _check_reach(self) -> None:
+        """PostgreSQL and RabbitMQ refuse to be root, and run as users of their own then."""
+        if os.geteuid() != 0:
+            return
+        for user in ("postgres", "rabbitmq"):
+            try:
+                run_as(user, ["test", "-x", self._folder], {"PATH": os.defpath}, Path("/"))
+            except Unavailable as error:
+                raise BadInput(
+                    f"--folder {self._folder}: the user {user} cannot enter it, and {user}'s server refuses to run as root;"
+                    " give another one, e.g. `make up-full FOLDER=/srv/matchcast`",
+                    "folder",
+                ) from error
+
+    def _make_databases(self) -> None:
+        with psycopg.connect(f"{self._postgres.url}/postgres", autocommit=True) as connection:
+            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in DATABASES:
+                if name not in there:
+                    connection.execute(f"CREATE DATABASE {name}".encode())
+        url = f"{self._postgres.url}/matchcast"
+        migrate(url)
+        if self._kept.key is None:
+            database = Database(url)
+            scopes = frozenset({"predict", "ingest", "admin"})
+            made = SqlApiKeys(database).create("first", scopes, datetime.now(UTC))
+            database.close()
+            self._kept = self._kept._replace(key=made.text)
+            keep(self._folder, self._kept)
+
+    def _make_buckets(self) -> None:
+        server = Buckets(S3Access(self._minio.url, self._minio.user, self._minio.password))
+        for bucket in (BUCKET, *FURTHER_BUCKETS):
+            server.make(bucket)
+        server.notify(BUCKET, CHAMPION_KEY, "RELOAD")
+
+    def _launch_functions(self) -> None:
+        options = [f"--{name}" for name, chosen in self._wanted._asdict().items() if chosen]
+        own = {
+            BROKER: self._rabbitmq.url,
+            "MATCHCAST_HOOK_TOKEN": self._kept.secrets["hook"],
+            "MATCHCAST_CACHE_DIR": str(self._place("cache")),
+        }
+        given = inherited("AWS_", "MLFLOW_") | self.environment | own
+        for name in ("MATCHCAST_URL", "MATCHCAST_API_KEY"):
+            del given[name]
+        command = [sys.executable, "-m", "knative.local", "--port", str(self._kept.ports["front"]), *options]
+        self._functions.launch(command, given, Path.cwd())
+
+    def watch(self) -> Program:
+        """Wait for ever, or until a part ends by itself; that one."""
+        while True:
+            for program in self._programs:
+                if program.pid is None:
+                    return program
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End everything in good order, and whatever is left of it."""
+        self._functions.stop(DRAIN_SECONDS)
+        self._prometheus.stop()
+        self._mlflow.stop()
+        self._rabbitmq.shut()
+        self._redis.stop()
+        self._minio.stop()
+        self._postgres.stop()
+        end_marked(str(self._folder), LEFT_SECONDS)
