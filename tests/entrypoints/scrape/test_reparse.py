@@ -158,9 +158,9 @@ def test_any_history_is_rebuilt(
     clubs = ["Arsenal", "Wolves", "Fulham", "Everton", "Chelsea", "Brentford"]
     first = date(2025, 2, 1)
     games: list[tuple[date, str, str]] = []
-    for day in sorted(random.sample(range(40), 12)):
+    for later in sorted(random.sample(range(40), 12)):
         home, away = random.sample(clubs, 2)
-        games.append((first + timedelta(days=day), home, away))
+        games.append((first + timedelta(days=later), home, away))
     now = datetime.combine(first, time(11), UTC)
     for _ in range(7):
         results, coming = [RESULTS], [COMING]
