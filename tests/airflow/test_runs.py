@@ -14,9 +14,12 @@ from knative.local.ping import ping_event
 from tests.airflow.conftest import System
 from tests.airflow.installed import ROOT, Airflow, connection
 from tests.entrypoints.served import served
+from tests.pipeline import league
+from tests.pipeline.project import make_project
 
 pytestmark = pytest.mark.slow
 
+OURS = str(ROOT / ".venv" / "bin")
 BOTH_STORED = {"inserted": 2, "updated": 0, "unchanged": 0, "rejected": 0}
 
 
@@ -113,7 +116,7 @@ def test_the_export_puts_a_snapshot_into_the_object_store(airflow: Airflow, syst
     project.mkdir()
     variables = {
         "AIRFLOW_VAR_MATCHCAST_PROJECT": str(project),
-        "AIRFLOW_VAR_MATCHCAST_PROGRAMS": str(ROOT / ".venv/bin"),
+        "AIRFLOW_VAR_MATCHCAST_PROGRAMS": OURS,
     }
     ended = airflow.test("etl_export_01", "2025-03-01", **variables, **system.house.environment, **system.environment)
     assert ended.state == "success", ended.log
@@ -127,8 +130,8 @@ def test_retraining_trains_promotes_and_says_what_the_gate_answered(
     airflow: Airflow, system: System, tmp_path: Path
 ) -> None:
     project = make_project(tmp_path / "project", league.rows())
-    variables = {"AIRFLOW_VAR_MATCHCAST_PROJECT": str(project.folder), "AIRFLOW_VAR_MATCHCAST_PROGRAMS": PROGRAMS}
-    ended = airflow.test("retraining", "2025-03-03", **variables, **system.environment, **project.settings())
+    variables = {"AIRFLOW_VAR_MATCHCAST_PROJECT": str(project.folder), "AIRFLOW_VAR_MATCHCAST_PROGRAMS": OURS}
+    ended = airflow.test("retraining", "2025-03-03", **variables, **system.environment)
     assert ended.state == "success", ended.log
     answer = ended.gave["promotion_check"]
     assert answer["promoted"] is (answer["refused_by"] == [])

@@ -1,0 +1,123 @@
+"""Airflow on this machine, private: scheduler, DAG processor, triggerer and API server, with the project's DAGs."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from knative.local.services.program import Program, answers, free_ports, inherited
+from matchcast.errors import Unavailable
+
+ROOT: Final = Path(__file__).parents[2]
+DAGS: Final = ROOT / "airflow" / "dags"
+PROGRAMS: Final = ROOT / ".airflow-venv" / "bin"
+USER: Final = "admin"
+START_SECONDS: Final = 180.0
+_WORKERS: Final = 2
+
+
+class Airflow:
+    """`airflow standalone`, which listens on the loopback interface only. New DAGs are paused.
+
+    Args:
+        folder: where its configuration, logs and database are kept.
+        password: of the user `admin`.
+        calls: environment variables that its tasks read: those of `called`, and settings of the project's commands.
+        database_url: of its own database; by default a file in the folder.
+
+    Attributes:
+        url: where people and clients find it.
+    """
+
+    def __init__(
+        self, folder: Path, port: int, password: str, calls: Mapping[str, str], database_url: str | None = None
+    ) -> None:
+        self._folder = folder
+        self._password = password
+        logs, trigger_logs = free_ports(2)
+        self.url: Final = f"http://127.0.0.1:{port}"
+        self._environment = {
+            **calls,
+            "AIRFLOW_HOME": str(folder),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": str(_WORKERS),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url or f"sqlite:///{folder}/airflow.db",
+            "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(logs),
+            "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True",  # the triggerer runs
+            "PATH": f"{PROGRAMS}:{os.environ.get('PATH', os.defpath)}",
+        }
+        self.program: Final = Program("Airflow", folder / "log", ends=signal.SIGINT)
+
+    @property
+    def _passwords(self) -> Path:
+        return self._folder / "passwords.json"
+
+    def launch(self) -> None:
+        """Start it.
+
+        Raises:
+            Unavailable: it is not installed.
+        """
+        if not installed():
+            raise Unavailable("Airflow is missing: `make airflow` installs it")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._passwords.touch(mode=0o600)
+        self._passwords.write_text(json.dumps({USER: self._password}))
+        kept = inherited("AIRFLOW", "VIRTUAL_ENV", "PYTHON")
+        self.program.launch([PROGRAMS / "airflow", "standalone"], kept | self._environment, self._folder)
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        self.program.wait_until(lambda: answers(f"{self.url}/api/v2/monitor/health"), START_SECONDS)
+
+    def stop(self) -> None:
+        self.program.stop()
+
+
+def installed() -> bool:
+    """Whether the environment of Airflow is there."""
+    return (PROGRAMS / "airflow").is_file()
+
+
+def called(functions: str, key: str, brokers: Mapping[str, str], project: Path = ROOT) -> dict[str, str]:
+    """Connections and Variables of the DAGs, as environment variables.
+
+    Args:
+        functions: their address.
+        key: an API key with the scope `ingest`.
+        brokers: addresses of `ingest` and `inference`.
+        project: the checkout whose commands and pipeline are run.
+    """
+    return {
+        "AIRFLOW_CONN_MATCHCAST": _connection(functions, key),
+        **{f"AIRFLOW_CONN_MATCHCAST_{name.upper()}": _connection(url) for name, url in brokers.items()},
+        "AIRFLOW_VAR_MATCHCAST_PROJECT": str(project),
+    }
+
+
+def _connection(url: str, key: str | None = None) -> str:
+    return json.dumps({"conn_type": "http", "host": url.rstrip("/"), "password": key})
+
+
+@contextmanager
+def private_airflow(folder: Path, calls: Mapping[str, str]) -> Iterator[Airflow]:
+    """A running Airflow; its password is the word `airflow`."""
+    server = Airflow(folder, free_ports(1)[0], "airflow", calls)
+    server.launch()
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
