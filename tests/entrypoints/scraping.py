@@ -15,7 +15,7 @@ from sqlalchemy import select
 from functions.scrape.main import build
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tasks import SqlTasks
-from matchcast.adapters.sources.football_data import FootballData
+from matchcast.adapters.sources.captured import parse_captured
 from matchcast.domain.event import Event
 from matchcast.errors import LayoutChanged, SourceBlocked
 from matchcast.events import PING, MatchesIngested, payload_of
@@ -72,7 +72,7 @@ def accepted(scrape: httpx.Client, broker: Recorder, **changes: Any) -> Event:
     return broker.events[-1]
 
 
-def asks(source: str, id_: str | None = None, **changes: Any) -> Event:
+def asks(source: str, id_: str | None = None, /, **changes: Any) -> Event:
     """An event that asks for a scrape, with its task, as a workflow publishes it."""
     id_ = id_ or str(uuid4())
     data = ASKED | {"task_id": id_, "source": source} | changes
@@ -139,7 +139,7 @@ class Pages:
             raise SourceBlocked("403, a block page", retry_after=self.retry_after)
         if file.content.startswith(b"<"):
             raise LayoutChanged("it begins with <, not with Div", "Div")
-        return FootballData().parse(file.content, file.name)
+        return parse_captured("football-data", file, now)
 
 
 def function_of(
