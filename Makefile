@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv),$(OWN_UV))
 RUN := $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 
-.PHONY: help airflow demo stop up test check bench bench-quality sync services image images deploy clean
+.PHONY: help airflow demo stop up up-full down-full test check bench bench-quality sync services image images deploy clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,13 @@ demo: sync ## real matches in, forecasts served on http://localhost:8080 (DEMO_U
 
 up: sync ## serve what stands, on http://localhost:8080
 	@$(RUN) matchcast up --port $(or $(PORT),8080)
+
+up-full: sync $(if $(NO_AIRFLOW),,airflow) ## every server and function, private, on this machine (PORT=…, NO_AIRFLOW=1, FOLDER=var/full)
+	@knative/local/services/install.sh servers
+	@$(RUN) matchcast up-full --detach $(if $(NO_AIRFLOW),--no-airflow) $(if $(PORT),--port $(PORT)) $(if $(FOLDER),--folder $(FOLDER))
+
+down-full: ## stop what `make up-full` started; its data stay
+	@$(RUN) matchcast down-full $(if $(FOLDER),--folder $(FOLDER))
 
 stop: ## stop the server that `make demo` left running
 	@$(RUN) matchcast stop

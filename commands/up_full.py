@@ -15,6 +15,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from knative.local.full.system import Wanted
+
 FOLDER: Final = Path("var/full")
 DOWN_SECONDS: Final = 180.0
 POLL_SECONDS: Final = 0.1
@@ -40,36 +42,39 @@ def up_full(
         bool, typer.Option("--processes", help="Each function is a process, started on first traffic.")
     ] = False,
     jobs: Annotated[bool, typer.Option("--jobs", help="Run what events start through JobSinks.")] = False,
+    airflow: Annotated[bool, typer.Option(help="With Airflow, which schedules; `make airflow` installs it.")] = True,
 ) -> None:
-    """Run PostgreSQL, RabbitMQ, Redis, MinIO, MLflow, Prometheus and the functions on them until Ctrl-C or SIGTERM.
+    """Run PostgreSQL, RabbitMQ, Redis, MinIO, MLflow, Prometheus, Airflow and the functions until Ctrl-C or SIGTERM.
 
     Everything is kept in the folder and found there the next time: data, ports, passwords. Nothing else on this machine
     is touched.
     """
     from knative.local.full.kept import told_up
+    from knative.local.full.system import Wanted
 
+    wanted = Wanted(processes, jobs, airflow)
     addresses = told_up(folder)
     if addresses is not None:
         typer.echo("it is up already; `matchcast down-full` ends it")
         _show(folder, addresses)
     elif detach:
-        _detach(folder, port, processes, jobs)
+        _detach(folder, port, wanted)
     else:
-        _run(folder, port, processes, jobs)
+        _run(folder, port, wanted)
 
 
 def down_full(folder: FolderOption = FOLDER) -> None:
     """Stop what `matchcast up-full` started; what it keeps stays."""
     from knative.local.full.kept import holder
     from knative.local.full.system import LEFT_SECONDS
-    from knative.local.services.program import end_marked
+    from knative.local.services.program import end_marked, runs
     from matchcast.errors import Unavailable
 
     pid = holder(folder)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + DOWN_SECONDS
-        while holder(folder) == pid:
+        while runs(pid):
             if time.monotonic() > deadline:
                 raise Unavailable(f"process {pid} does not end; see {folder}/log")
             time.sleep(POLL_SECONDS)
@@ -79,18 +84,18 @@ def down_full(folder: FolderOption = FOLDER) -> None:
     typer.echo(f"ended {len(left)} processes that were left" if left else "it is not up")
 
 
-def _run(folder: Path, port: int | None, processes: bool, jobs: bool) -> None:
+def _run(folder: Path, port: int | None, wanted: "Wanted") -> None:
     """
     Raises:
         Unavailable: a part ended by itself, or does not start; everything is stopped.
     """
     from knative.local.full.kept import held, settle, tell_up
-    from knative.local.full.system import System, Wanted
+    from knative.local.full.system import System
     from matchcast.errors import Unavailable
 
     begun = time.monotonic()
     with held(folder), _ending() as end:
-        system = System(folder, settle(folder, port), Wanted(processes, jobs), _tell)
+        system = System(folder, settle(folder, port), wanted, _tell)
         try:
             system.start()
             tell_up(folder, system.addresses, system.environment)
@@ -132,7 +137,7 @@ def _ending() -> Iterator[Any]:
             signal.signal(number, handler)
 
 
-def _detach(folder: Path, port: int | None, processes: bool, jobs: bool) -> None:
+def _detach(folder: Path, port: int | None, wanted: "Wanted") -> None:
     """
     Raises:
         Unavailable: it ended before everything was up.
@@ -142,7 +147,9 @@ def _detach(folder: Path, port: int | None, processes: bool, jobs: bool) -> None
 
     folder.mkdir(parents=True, exist_ok=True)
     options = ["--folder", str(folder), *(["--port", str(port)] if port else [])]
-    options += [name for name, chosen in (("--processes", processes), ("--jobs", jobs)) if chosen]
+    options += [*wanted.options(), "--airflow" if wanted.airflow else "--no-airflow"]
+    (folder / "log").unlink(missing_ok=True)
+    (folder / "log").touch(mode=0o600)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "commands", "up-full", *options],

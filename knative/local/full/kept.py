@@ -18,7 +18,7 @@ PORTS: Final = (
     "front", "postgres", "amqp", "distribution", "epmd", "management", "redis", "minio", "console", "mlflow",
     "prometheus", "airflow",
 )  # fmt: skip
-SECRETS: Final = ("postgres", "rabbitmq", "redis", "minio", "hook")
+SECRETS: Final = ("postgres", "rabbitmq", "redis", "minio", "hook", "airflow")
 USUAL_PORT: Final = 8080
 _PORTS: Final = range(20_000, 32_768)
 """Below those that Linux gives to outgoing connections: what is free once is so the next time."""

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import httpx
 import psycopg
 
+from knative.local.airflow import USER, Airflow, called, installed
 from knative.local.full.kept import Kept, keep
 from knative.local.runtime import BROKER
 from knative.local.services.minio import Minio, webhook
@@ -29,6 +31,7 @@ from matchcast.usecases.champion import CHAMPION_KEY
 
 BUCKET: Final = "matchcast"
 FURTHER_BUCKETS: Final = ("mlflow", "dvc")
+BROKERS: Final = ("ingest", "inference")
 DATABASES: Final = ("matchcast", "mlflow")
 START_SECONDS: Final = 120.0
 DRAIN_SECONDS: Final = 45.0
@@ -43,10 +46,16 @@ class Wanted(NamedTuple):
     Attributes:
         processes: each function a process of its own.
         jobs: run what events start through JobSinks.
+        airflow: with Airflow, which schedules.
     """
 
     processes: bool = False
     jobs: bool = False
+    airflow: bool = True
+
+    def options(self) -> list[str]:
+        """As `knative.local` takes them."""
+        return [name for name, chosen in (("--processes", self.processes), ("--jobs", self.jobs)) if chosen]
 
 
 class System:
@@ -75,6 +84,7 @@ class System:
         )  # fmt: skip
         self._prometheus = Prometheus(self._place("prometheus"), ports["prometheus"], [f"localhost:{ports['front']}"])
         self._functions = Program("the functions", self._place("functions") / "log")
+        self._airflow: Airflow | None = None
         self.base: Final = f"http://localhost:{ports['front']}"
 
     def _place(self, name: str) -> Path:
@@ -91,6 +101,7 @@ class System:
             "MinIO": self._minio.console,
             "RabbitMQ": f"http://127.0.0.1:{self._kept.ports['management']}",
             "Prometheus": self._prometheus.url,
+            **({"Airflow": f"{self._airflow.url} ({USER}, {self._kept.secrets['airflow']})"} if self._airflow else {}),
             "PostgreSQL": f"127.0.0.1:{self._kept.ports['postgres']}",
             "Redis": f"127.0.0.1:{self._kept.ports['redis']}",
         }
@@ -112,8 +123,9 @@ class System:
     @property
     def _programs(self) -> list[Program]:
         """In the order in which they end."""
+        scheduler = [] if self._airflow is None else [self._airflow.program]
         return [
-            self._functions, self._prometheus.program, self._mlflow.program, self._rabbitmq.program,
+            *scheduler, self._functions, self._prometheus.program, self._mlflow.program, self._rabbitmq.program,
             self._redis.program, self._minio.program, self._postgres.program,
         ]  # fmt: skip
 
@@ -128,6 +140,8 @@ class System:
         if left:
             self._tell(f"ended {len(left)} processes that a run before this one had left")
         self._check_reach()
+        if self._wanted.airflow and not installed():
+            raise Unavailable("Airflow is missing: `make airflow` installs it; or go without, with --no-airflow")
         self._tell("PostgreSQL, RabbitMQ, Redis and MinIO start")
         self._postgres.launch()
         self._rabbitmq.launch()
@@ -146,6 +160,9 @@ class System:
         self._functions.wait_until(lambda: answers(f"{self.base}/livez"), START_SECONDS)
         self._prometheus.wait()
         self._mlflow.wait()
+        if self._wanted.airflow:
+            self._tell("Airflow starts")
+            self._start_airflow()
 
     def _check_reach(self) -> None:
         """PostgreSQL and RabbitMQ refuse to be root, and run as users of their own then."""
@@ -184,7 +201,6 @@ class System:
         server.notify(BUCKET, CHAMPION_KEY, "RELOAD")
 
     def _launch_functions(self) -> None:
-        options = [f"--{name}" for name, chosen in self._wanted._asdict().items() if chosen]
         own = {
             BROKER: self._rabbitmq.url,
             "MATCHCAST_HOOK_TOKEN": self._kept.secrets["hook"],
@@ -193,8 +209,17 @@ class System:
         given = inherited("AWS_", "MLFLOW_") | self.environment | own
         for name in ("MATCHCAST_URL", "MATCHCAST_API_KEY"):
             del given[name]
-        command = [sys.executable, "-m", "knative.local", "--port", str(self._kept.ports["front"]), *options]
-        self._functions.launch(command, given, Path.cwd())
+        command = [sys.executable, "-m", "knative.local", "--port", str(self._kept.ports["front"])]
+        self._functions.launch([*command, *self._wanted.options()], given, Path.cwd())
+
+    def _start_airflow(self) -> None:
+        local = httpx.get(f"{self.base}/_local", trust_env=False).json()["addresses"]
+        brokers = {name: local[f"http://{name}-broker-ingress.matchcast.svc.cluster.local"] for name in BROKERS}
+        ports, secrets = self._kept.ports, self._kept.secrets
+        calls = {**self.environment, **called(self.base, self._kept.key or "", brokers)}
+        self._airflow = Airflow(self._place("airflow"), ports["airflow"], secrets["airflow"], calls)
+        self._airflow.launch()
+        self._airflow.wait()
 
     def watch(self) -> Program:
         """Wait for ever, or until a part ends by itself; that one."""
@@ -206,6 +231,8 @@ class System:
 
     def stop(self) -> None:
         """End everything in good order, and whatever is left of it."""
+        if self._airflow is not None:
+            self._airflow.stop()
         self._functions.stop(DRAIN_SECONDS)
         self._prometheus.stop()
         self._mlflow.stop()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Install the services that `make up-full` and the tests start as private instances, where they are missing, and what images are built with.
+# install.sh servers: only what `make up-full` needs.
 set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
@@ -7,9 +8,11 @@ compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
 need redis-server redis-server
 need prometheus prometheus
-need podman podman
-need crun crun
-need debootstrap debootstrap
+if [ "${1:-}" != servers ]; then
+  need podman podman
+  need crun crun
+  need debootstrap debootstrap
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "Matchcast needs: ${missing[*]}. Install them (Debian: apt-get install ${missing[*]}) and run again." >&2

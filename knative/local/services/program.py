@@ -175,6 +175,14 @@ def inherited(*prefixes: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
+def runs(pid: int) -> bool:
+    """Whether the process is there and not only waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def marked(value: str) -> list[int]:
     """The processes of this machine, besides this one, that were started with this value of `MARK`."""
     wanted = f"{MARK}={value}".encode()
