@@ -1,16 +1,18 @@
 """Sources over plain HTTP, visited again and again."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from matchcast.adapters.clock import Timer
 from matchcast.adapters.sources.feeds import FootballDataFeed, OpenFootballFeed
 from matchcast.domain.match import MatchStatus, Odds, OddsMoment
-from matchcast.errors import BadSource, LayoutChanged, SourceBlocked, Unavailable
+from matchcast.errors import BadSource, LayoutChanged, SourceBlocked, TimedOut, Unavailable
 from matchcast.ports.feeds import Feed, RawFile, Visit, Window
 from tests.entrypoints.served import served
 from tests.entrypoints.shelf import Shelf
@@ -128,6 +130,38 @@ def test_a_file_of_another_layout_is_told_with_its_address(feed: FootballDataFee
     shelf.files[PATHS[1]] = "Division;When;Who\n1;2;3\n"
     with pytest.raises(LayoutChanged, match="column Div, Date"):
         list(Keeper().visit(feed, COMING, NOW))
+
+
+def test_one_connection_is_used_and_one_request_made_at_a_time(shelf: Shelf) -> None:
+    from_where, at_once = set(), 0
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal at_once
+        if scope["type"] == "http":
+            at_once += 1
+            assert at_once == 1
+            from_where.add(scope["client"])
+        await shelf(scope, receive, send)
+        if scope["type"] == "http":
+            at_once -= 1
+
+    with served(counting) as client:
+        list(Keeper().visit(FootballDataFeed(str(client.base_url)), COMING, NOW))
+    assert (shelf.asked, len(from_where)) == (PATHS, 1)
+
+
+def test_an_answer_that_never_ends_is_left_when_the_time_is_over() -> None:
+    async def dripping(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await Shelf()(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"Div,", "more_body": True})
+            await asyncio.sleep(0.01)
+
+    with served(dripping) as client, pytest.raises(TimedOut):
+        list(FootballDataFeed(str(client.base_url)).fetch(LATELY, Visit(NOW, NOW, Timer(0.3), lambda url: None)))
 
 
 def test_every_season_since_1993_is_asked_for_and_the_years_before_are_not(

@@ -92,10 +92,12 @@ def test_a_server_that_fails_is_asked_again_later(feed: FootballDataFeed, shelf:
 
 @pytest.mark.parametrize("status", [301, 302, 304, 307, 401])
 def test_a_server_that_sends_elsewhere_is_not_followed(feed: FootballDataFeed, shelf: Shelf, status: int) -> None:
-    with served(Shelf({"mmz4281/2425/E0.csv": E0})) as other:
+    elsewhere = Shelf({"mmz4281/2425/E0.csv": E0})
+    with served(elsewhere) as other:
         shelf.status, shelf.headers = status, {"Location": f"{other.base_url}/mmz4281/2425/E0.csv"}
         with pytest.raises(BadSource, match=f"answered {status}; correct MATCHCAST_FOOTBALL_DATA_URL"):
             fetch(feed)
+    assert elsewhere.asked == []
 
 
 def test_a_server_that_is_away_is_asked_again_later() -> None:
