@@ -143,10 +143,12 @@ def show_report(report: "IngestReport") -> None:
     console.print(
         f"{report.rows_read:,} rows read, {report.rows_loaded:,} loaded, {report.loaded.repeated:,} told twice,"
         f" {len(report.new_teams):,} new clubs, {len(report.recognised):,} names recognised by spelling,"
+        f" {len(report.by_calendar):,} by their matches,"
         f" {len(report.held):,} names held back, {len(report.rejected):,} rejected"
     )
     _list(console, "new clubs", [team.team_id for team in report.new_teams])
     _list(console, "recognised", [f"{alias.name} = {alias.team_id}" for alias in report.recognised])
+    _list(console, "the same matches", [f"{alias.name} = {alias.team_id}" for alias in report.by_calendar])
     _list(console, "worth a look (one club or two?)", [f"{pair.one} / {pair.other}" for pair in report.look_alikes])
     held = [f"{a.name} ({a.country}): {' or '.join(a.proposals) or 'new?'}" for a in report.held]
     _list(console, "held back (`matchcast teams review`)", held)

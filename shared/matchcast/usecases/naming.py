@@ -11,7 +11,8 @@ from rapidfuzz import fuzz, process
 from matchcast.domain.names import fold_name, normalise_team_name, plain_name, team_slug
 from matchcast.ports import AliasStatus, TeamAlias, TeamRecord
 from matchcast.ports.calendar import Calendar, PlayedOn
-from matchcast.usecases.calendars import Clubs, Meaning, likeliest, settle_by_calendar, weigh
+from matchcast.ports.reviews import Proposal
+from matchcast.usecases.calendars import Clubs, Evidence, Meaning, likeliest, settle_by_calendar, weigh
 from matchcast.usecases.resolution import MatchDay, NewTeams, Pair, Resolution, Told
 
 ANY_SOURCE: Final = "*"
@@ -102,7 +103,7 @@ class Country:
             if not by_calendar and not by_spelling:
                 break
         for name in self._open():
-            proposals = () if first_load else self._proposals(name)
+            proposals = () if first_load else tuple(found.team_id for found in self.proposals(name))
             must_wait = policy is NewTeams.REVIEW or bool(proposals) or (not first_load and self._may_be_known(name))
             if must_wait and policy is not NewTeams.CREATE:
                 alias = TeamAlias(self.source, self.country, name, None, AliasStatus.REVIEW, proposals)
@@ -182,24 +183,12 @@ class Country:
         return bool(diary) and weigh(diary, team_id, self._clubs, self._meaning, ()).refutes
 
     def _may_be_known(self, name: str) -> bool:
-        """A club of its tournaments that this source has no name for is not ruled out."""
-        members = {club for tournament, _ in self.told.days[name] for club in self._members.get(tournament, ())}
-        return any(not self._refuted(name, club) for club in sorted(members - {*self._taken}))
+        """Other sources tell a club of its tournaments that this source has no name for.
 
-    def _take(self, name: str, team_id: str, now: datetime, result: Resolution) -> TeamAlias:
-        self.settled[name] = team_id
-        self.met[team_id] |= self.told.days.get(name, set())
-        alias = TeamAlias(self.source, self.country, name, team_id, AliasStatus.CONFIRMED, (), now)
-        if team_id not in self.stored:
-            team = self.clubs[team_id]
-            if team not in result.new_teams:
-                result.new_teams.append(team)
-                result.aliases.extend(known._replace(decided_at=now) for known in self.everywhere.get(team_id, ()))
-        if name not in self.called[team_id]:
-            self.called[team_id].add(name)
-            self._add_name(team_id, name)
-            result.aliases.append(alias)
-        return alias
+        So of two sources only one makes clubs at a time, and the other finds all their matches to compare its own with.
+        """
+        members = {club for tournament, _ in self.told.days[name] for club in self._members.get(tournament, ())}
+        return not members <= {*self._taken}
 
     def _by_spelling(self, name: str, *, plain: bool) -> str | None:
         """The club that goes by this name, but for club tokens unless it must be `plain`ly the same."""
@@ -212,10 +201,11 @@ class Country:
             return None
         return None if team_id in self.stored and self._refuted(name, team_id) else team_id
 
-    def _proposals(self, name: str) -> tuple[str, ...]:
+    def proposals(self, name: str) -> Sequence[Proposal]:
         """The likeliest clubs, by the calendar before by spelling."""
-        days = self.told.days[name]
-        played = likeliest(self.told.diaries.get(name, ()), self._clubs, self._meaning, self._taken)
+        days = self.told.days.get(name, set())
+        diary = self.told.diaries.get(name, ())
+        played = [club for club, _ in likeliest(diary, self._clubs, self._meaning, self._taken)]
         spellings = {
             (team_id, spelling): normalise_team_name(spelling)
             for team_id in self.stored
@@ -225,8 +215,23 @@ class Country:
         near = process.extract(
             normalise_team_name(name), spellings, scorer=fuzz.WRatio, score_cutoff=SIMILAR, limit=10 * _MAX_PROPOSALS
         )
-        alike = (key[0] for _, _, key in near if not self._refuted(name, key[0]))
-        return tuple(dict.fromkeys([*(club for club, _ in played[:_MAX_PROPOSALS]), *alike]))[:_MAX_PROPOSALS]
+        alike = [key[0] for _, _, key in near if not self._refuted(name, key[0])]
+        chosen = list(dict.fromkeys([*played[:_MAX_PROPOSALS], *alike]))[:_MAX_PROPOSALS]
+        return [self._proposal(name, club) for club in chosen if club in self.clubs]
+
+    def weigh(self, name: str, team_id: str) -> Evidence:
+        """What the calendar says of this name and this club."""
+        return weigh(self.told.diaries.get(name, ()), team_id, self._clubs, self._meaning, self._taken)
+
+    def played(self, name: str, team_id: str) -> bool:
+        """The name has a match against this club."""
+        clubs = self._meaning.clubs
+        return any(clubs.get(entry.other) == team_id for entry in self.told.diaries.get(name, ()))
+
+    def _proposal(self, name: str, team_id: str) -> Proposal:
+        plain = normalise_team_name(name)
+        similarity = max(fuzz.WRatio(plain, normalise_team_name(spelling)) for spelling in self.names[team_id])
+        return Proposal(team_id, self.clubs[team_id].name, *self.weigh(name, team_id), round(similarity))
 
     def _new_club(self, name: str) -> str:
         slug = f"{self.country}:{team_slug(name)}"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import MatchStatus, SourceMatch
 from matchcast.ports import Refusal, ResolvedMatch, TeamAlias, TeamRecord
 from matchcast.ports.calendar import PlayedOn, WaitingMatch
@@ -66,6 +67,12 @@ class Resolution:
     look_alikes: list[Pair] = field(default_factory=list)
     waiting: list[WaitingMatch] = field(default_factory=list)
     released: list[tuple[str, str]] = field(default_factory=list)
+
+
+def country_of(tournament: str) -> str | None:
+    """Where its clubs are at home; None for a tournament that we do not know."""
+    competition = COMPETITION_BY_ID.get(tournament)
+    return None if competition is None else competition.country
 
 
 def on_their_days(rows: Iterable[SourceMatch]) -> Iterator[PlayedOn]:

@@ -1,6 +1,6 @@
 """Deciding, by hand, which club a source's name means."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,14 +9,38 @@ from rapidfuzz import fuzz, process
 from matchcast.domain.names import team_slug
 from matchcast.errors import BadInput, NotFound, UnknownTeam
 from matchcast.ports import AliasStatus, MatchStore, TeamAlias, TeamRecord
-from matchcast.usecases.naming import ANY_SOURCE, numbered
+from matchcast.ports.reviews import HeldName
+from matchcast.usecases.naming import ANY_SOURCE, Country, numbered
+from matchcast.usecases.resolution import Told, country_of
 
 _NEAREST = 3
 
 
-def waiting_names(store: MatchStore) -> Sequence[TeamAlias]:
-    """The names that wait for a decision."""
-    return [alias for alias in store.aliases() if alias.status is AliasStatus.REVIEW]
+def held_names(store: MatchStore) -> Sequence[HeldName]:
+    """The names that wait for a decision, each with the clubs it may mean by all that is stored now."""
+    with store.turn():
+        aliases = store.aliases()
+        waiting = [alias for alias in aliases if alias.status is AliasStatus.REVIEW]
+        if not waiting:
+            return []
+        countries = countries_of(store, {(alias.source, alias.country) for alias in waiting}, aliases)
+        return [_held(alias, countries[alias.source, alias.country]) for alias in waiting]
+
+
+def countries_of(
+    store: MatchStore, wanted: Iterable[tuple[str, str]], aliases: Sequence[TeamAlias]
+) -> Mapping[tuple[str, str], Country]:
+    """The clubs of each (source, country), beside the matches that wait."""
+    teams, waiting = store.teams(), store.waiting_matches()
+    found = {}
+    for source, country in wanted:
+        kept = [m for m in waiting if m.source == source and country_of(m.tournament) == country]
+        found[source, country] = Country(source, country, teams, aliases, (), Told((), kept), store, ())
+    return found
+
+
+def _held(alias: TeamAlias, country: Country) -> HeldName:
+    return HeldName(alias, len(country.told.diaries.get(alias.name, ())), tuple(country.proposals(alias.name)))
 
 
 class Decision(NamedTuple):

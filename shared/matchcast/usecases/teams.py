@@ -17,12 +17,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
-from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import SourceMatch
 from matchcast.ports import Refusal, ResolvedMatch, TeamAlias, TeamRecord
 from matchcast.ports.calendar import Calendar, PlayedOn, WaitingMatch
 from matchcast.usecases.naming import Country
-from matchcast.usecases.resolution import NewTeams, Resolution, Told, on_their_days
+from matchcast.usecases.resolution import NewTeams, Resolution, Told, country_of, on_their_days
 
 
 class NoCalendar:
@@ -62,15 +61,15 @@ def resolve_teams(
     stored = calendar or NoCalendar()
     by_country: defaultdict[tuple[str, str], list[SourceMatch]] = defaultdict(list)
     for row in rows:
-        competition = COMPETITION_BY_ID.get(row.tournament)
-        if competition is not None:
-            by_country[row.source, competition.country].append(row)
+        country = country_of(row.tournament)
+        if country is not None:
+            by_country[row.source, country].append(row)
     told = {(row.source, row.source_id) for row in rows}
     waiting = [match for match in stored.waiting_matches() if (match.source, match.source_id) not in told]
     ids: dict[tuple[str, str], Mapping[str, str]] = {}
     placed: list[PlayedOn] = []
     for (source, country), mine in by_country.items():
-        kept = [m for m in waiting if m.source == source and _country_of(m.tournament) == country]
+        kept = [m for m in waiting if m.source == source and country_of(m.tournament) == country]
         known = Country(source, country, teams, aliases, committed, Told(mine, kept), stored, placed)
         ids[source, country] = known.settle(policy, now, result)
         if len(by_country) > 1:
@@ -83,11 +82,6 @@ def resolve_teams(
     still = {(match.source, match.source_id) for match in result.waiting}
     result.released = sorted((waited & told) - still)
     return result
-
-
-def _country_of(tournament: str) -> str | None:
-    competition = COMPETITION_BY_ID.get(tournament)
-    return None if competition is None else competition.country
 
 
 def _placed(rows: Iterable[SourceMatch], ids: Mapping[str, str]) -> Iterator[PlayedOn]:
@@ -103,7 +97,7 @@ def _place(
     held: Mapping[tuple[str, str, str], TeamAlias],
     result: Resolution,
 ) -> None:
-    country = _country_of(row.tournament)
+    country = country_of(row.tournament)
     if country is None:
         reason = f"tournament: {row.tournament!r} is unknown; add it to domain/competitions.py"
         result.refused.append(Refusal(index, reason))
