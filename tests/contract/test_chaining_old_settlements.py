@@ -2,12 +2,9 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, column, insert, table, text
 
 from matchcast.adapters.database import migrate as migrating
@@ -21,6 +18,7 @@ from matchcast.domain.match import Fixture, MatchStatus
 from matchcast.model.metrics import score
 from matchcast.usecases.ledger import verify
 from tests.contract.matches import KICKOFF, NOW, TEAMS
+from tests.contract.revisions import at_revision
 
 MATCH, DAY_ONLY, TIME_TOLD_LATE = 7, 8, 9
 CHANCES = Probabilities(0.5, 0.25, 0.25)
@@ -41,20 +39,8 @@ SETTLEMENTS = table(
 @pytest.fixture
 def old(database: Database) -> Database:
     """A database at revision 0002, in which a forecast was settled and its result corrected."""
-    if database.file is not None:
-        database.close()
-        database.file.unlink()
-    unchecked = Database(database.url.render_as_string(hide_password=False), checked=False)
-    with unchecked.writing() as connection:
-        if not unchecked.is_sqlite:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+    with at_revision(database, "0002") as connection:
         fill(connection)
-    unchecked.close()
     return database
 
 

@@ -25,7 +25,8 @@ class SqlCaptures:
     def add(self, capture: Capture) -> None:
         insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         with self._database.writing() as connection:
-            connection.execute(insert(table).on_conflict_do_nothing(), capture._asdict())
+            new = insert(table).on_conflict_do_nothing(index_elements=["url", "taken_at"])
+            connection.execute(new, capture._asdict())
 
     def refuse(self, capture: Capture, problem: str) -> None:
         it = (table.c.url == capture.url) & (table.c.taken_at == capture.taken_at)
