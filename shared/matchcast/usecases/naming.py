@@ -190,6 +190,21 @@ class Country:
         members = {club for tournament, _ in self.told.days[name] for club in self._members.get(tournament, ())}
         return not members <= {*self._taken}
 
+    def _take(self, name: str, team_id: str, now: datetime, result: Resolution) -> TeamAlias:
+        self.settled[name] = team_id
+        self.met[team_id] |= self.told.days.get(name, set())
+        alias = TeamAlias(self.source, self.country, name, team_id, AliasStatus.CONFIRMED, (), now)
+        if team_id not in self.stored:
+            team = self.clubs[team_id]
+            if team not in result.new_teams:
+                result.new_teams.append(team)
+                result.aliases.extend(known._replace(decided_at=now) for known in self.everywhere.get(team_id, ()))
+        if name not in self.called[team_id]:
+            self.called[team_id].add(name)
+            self._add_name(team_id, name)
+            result.aliases.append(alias)
+        return alias
+
     def _by_spelling(self, name: str, *, plain: bool) -> str | None:
         """The club that goes by this name, but for club tokens unless it must be `plain`ly the same."""
         found = self.by_fold.get(fold_name(name)) or self.by_normal.get(normalise_team_name(name)) or ()
