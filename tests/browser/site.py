@@ -72,6 +72,16 @@ class Site:
     def paths(self) -> list[str]:
         return [asked.path for asked in self.asked]
 
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("http://")
+
+    def reset(self, leagues: Sequence[League], now: datetime) -> None:
+        """As new, on the same port."""
+        self.leagues, self.now = leagues, now
+        self.trouble.clear()
+        self.forget()
+
     def forget(self) -> None:
         self.asked.clear()
         self.elsewhere.clear()
@@ -86,7 +96,7 @@ class Site:
             page = self._page(path)
             for pattern, change in self.trouble.items():
                 if re.search(pattern, path):
-                    page = change(page)
+                    page, condition = change(page), None
             time.sleep(page.wait)
             tag = f'"{hashlib.sha256(page.body).hexdigest()[:16]}"'
             if page.status != 200:
@@ -235,9 +245,9 @@ def running(site: Site) -> Iterator[Site]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            if re.search(r"\.(png|ico|js|css)$", self.path):
+            if re.search(r"\.(png|ico|css)$|^/site.js", self.path):
                 page = Page(b"", 404)
-            elif self.headers["Host"] != site.url.removeprefix("http://"):
+            elif self.headers["Host"] != site.host:
                 site.elsewhere.append(f"{self.headers['Host']}{self.path}")
                 page = Page(b"somebody else's")
             else:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,9 +27,10 @@ from urllib3.exceptions import HTTPError
 from matchcast.errors import BadSource, Unavailable
 
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
-_SECONDS: Final = 12
-"""For one page; what a handler has left after its own time is longer."""
+PAGE_SECONDS: Final = 12.0
+"""That a page may take; a broker waits longer for a handler whose time is over."""
 _START_SECONDS: Final = 40
+_LOOK_AGAIN: Final = 0.02
 _FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",
@@ -44,6 +46,9 @@ _FLAGS: Final = (
     "--disable-auto-reload",
     "--dns-prefetch-disable",
 )
+_FRAMED_CHALLENGE: Final = "*/_Incapsula_Resource*"
+_CHALLENGES: Final = (_FRAMED_CHALLENGE, "*/cdn-cgi/challenge-platform/*", "*captcha*")
+"""Addresses of what decides whether we are a person: that is not for us to pretend."""
 _GUARD: Final = """
 setsid "$1" --port=0 </dev/null &
 driver=$!
@@ -103,32 +108,45 @@ class Browser:
     another host, a redirect there, or more than `LARGEST_ANSWER` bytes.
     """
 
-    def __init__(self, driver: Remote, hosts: Sequence[str]) -> None:
+    def __init__(self, driver: Remote, hosts: Sequence[str], seconds: float) -> None:
         self._driver = driver
         self._hosts = frozenset(hosts)
+        self._seconds = seconds
 
     def open(self, url: str) -> Answer:
         """Go to a page as a person does: its scripts run."""
         self._check(url)
-        failure: Exception | None = None
         with self._failing(url):
-            try:
-                self._driver.get(url)
-            except TimeoutException:
-                raise
-            except WebDriverException as error:
-                failure = error
-            traffic = self._traffic()
-            frame = self._devtools("Page.getFrameTree")["frameTree"]["frame"]
-            loader = frame["loaderId"]
+            frame, traffic = self._gone_to(url)
+        loader = frame["loaderId"]
         at = frame.get("unreachableUrl") or frame["url"]
         self._check(at, came_from=url)
         answer = traffic.answers.get(loader)
         if answer is None:
-            raise Unavailable(f"{url}: {traffic.failures.get(loader) or _first_line(failure)}; try again later")
+            raise Unavailable(f"{url}: {traffic.failures.get(loader, 'no answer')}; try again later")
         # where a server says nothing, the browser does
         content = b"" if frame["url"].startswith("chrome-error:") else self._document(url, loader, traffic)
         return _answer(at, answer["status"], answer["headers"], content)
+
+    def _gone_to(self, url: str) -> tuple[Mapping[str, Any], "_Traffic"]:
+        """The frame of the page, once it is all there, and its traffic. WebDriver's own waiting would ask twice."""
+        before = self._frame()["loaderId"]
+        traffic = self._traffic()
+        self._driver.get(url)
+        ends = time.monotonic() + self._seconds
+        while time.monotonic() < ends:
+            traffic.add(self._notes())
+            with suppress(WebDriverException):  # between two pages; a browser that is gone has no answer until the end
+                frame = self._frame()
+                if frame["loaderId"] != before and self._is_over(frame["loaderId"], traffic):
+                    return frame, traffic
+            time.sleep(_LOOK_AGAIN)
+        raise TimeoutException
+
+    def _is_over(self, loader: str, traffic: "_Traffic") -> bool:
+        if loader not in traffic.ended or loader in traffic.failures:
+            return loader in traffic.ended
+        return bool(self._driver.execute_script("return document.readyState !== 'loading'"))
 
     def value(self, name: str) -> bytes | None:
         """A variable of the open page's scripts, as JSON; None where there is none."""
@@ -155,11 +173,14 @@ class Browser:
             raise Unavailable(f"{url}: {failure or found['error']}; try again later")
         return _answer(found["url"], found["status"], dict(found["headers"]), b64decode(found["body"]))
 
-    def name_us(self, contact: str) -> None:
-        """Let every request say who asks."""
+    def be_honest(self, contact: str) -> None:
+        """Let every request say who asks, and take no part in the challenges of block pages."""
         with self._failing("the browser"):
             own = self._devtools("Browser.getVersion")["userAgent"]
             self._devtools("Network.setUserAgentOverride", userAgent=f"{own} matchcast (+{contact})")
+            self._devtools("Network.setBlockedURLs", urls=list(_CHALLENGES))
+            held = [{"urlPattern": _FRAMED_CHALLENGE, "resourceType": "Document"}]
+            self._devtools("Fetch.enable", patterns=held)  # and never let go
 
     def _document(self, url: str, loader: str, traffic: "_Traffic") -> bytes:
         try:
@@ -188,17 +209,26 @@ class Browser:
         value: dict[str, Any] = found["value"]
         return value
 
+    def _frame(self) -> Mapping[str, Any]:
+        frame: Mapping[str, Any] = self._devtools("Page.getFrameTree")["frameTree"]["frame"]
+        return frame
+
     def _traffic(self) -> "_Traffic":
         """What went over the network since this was last asked."""
+        traffic = _Traffic()
+        traffic.add(self._notes())
+        return traffic
+
+    def _notes(self) -> list[Mapping[str, Any]]:
         entries = self._driver.execute(Command.GET_LOG, {"type": "performance"})["value"]
-        return _Traffic([json.loads(entry["message"])["message"] for entry in entries])
+        return [json.loads(entry["message"])["message"] for entry in entries]
 
     @contextmanager
     def _failing(self, what: str) -> Iterator[None]:
         try:
             yield
         except TimeoutException as error:
-            raise Unavailable(f"{what}: nothing within {_SECONDS} s; try again later") from error
+            raise Unavailable(f"{what}: it took longer than it may; try again later") from error
         except (WebDriverException, HTTPError) as error:
             raise Unavailable(f"{what}: the browser failed ({_first_line(error)}); try again later") from error
 
@@ -209,20 +239,26 @@ class _Traffic:
     Attributes:
         answers: by the request's id, that of a document being its loader's.
         failures: in the network's words, by id.
+        ended: the ids of those that are over, one way or the other.
     """
 
-    def __init__(self, notes: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self) -> None:
         self.answers: dict[str, Mapping[str, Any]] = {}
         self.failures: dict[str, str] = {}
+        self.ended: set[str] = set()
         self._ways: dict[str, list[str]] = {}
+
+    def add(self, notes: Iterable[Mapping[str, Any]]) -> None:
         for note in notes:
             method, about = note["method"], note["params"]
             if method == "Network.requestWillBeSent":
                 self._ways.setdefault(about["requestId"], []).append(about["request"]["url"])
             elif method == "Network.responseReceived":
                 self.answers[about["requestId"]] = about["response"]
-            elif method == "Network.loadingFailed" and about["errorText"]:
-                self.failures.setdefault(about["requestId"], about["errorText"])
+            elif method in ("Network.loadingFinished", "Network.loadingFailed"):
+                self.ended.add(about["requestId"])
+                if about.get("errorText"):
+                    self.failures.setdefault(about["requestId"], about["errorText"])
 
     def end_of(self, url: str) -> tuple[str | None, str | None]:
         """Where the last request for an address was led, and why it failed; None where it was not."""
@@ -257,13 +293,16 @@ def _first_line(error: Exception | None) -> str:
 
 
 @contextmanager
-def open_browser(hosts: Sequence[str], contact: str, hub: str | None = None) -> Iterator[Browser]:
+def open_browser(
+    hosts: Sequence[str], contact: str, hub: str | None = None, seconds: float = PAGE_SECONDS
+) -> Iterator[Browser]:
     """A browser with an empty memory, gone afterwards.
 
     Args:
         hosts: the only ones it may open, with their port where it is none of the usual ones.
         contact: sent with every request, in the User-Agent.
         hub: a Selenium Grid or Selenoid hub; None for a headless Chromium beside us.
+        seconds: that a page may take.
 
     Raises:
         Unavailable: it does not start.
@@ -274,15 +313,15 @@ def open_browser(hosts: Sequence[str], contact: str, hub: str | None = None) -> 
     rules = [f"--host-resolver-rules=MAP * ~NOTFOUND, {names}", f"--host-rules=MAP * ~NOTFOUND, {names}"]
     for flag in (*_FLAGS, *rules):
         options.add_argument(flag)
-    options.page_load_strategy = "eager"
+    options.page_load_strategy = "none"
     options.unhandled_prompt_behavior = "dismiss"
-    options.timeouts = {"pageLoad": _SECONDS * 1000, "script": _SECONDS * 1000}
+    options.timeouts = {"pageLoad": int(seconds * 1000), "script": int(seconds * 1000)}
     options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     options.add_experimental_option("perfLoggingPrefs", {"enableNetwork": True, "enablePage": False})
     options.add_experimental_option("prefs", {"profile.managed_default_content_settings.images": 2})
     with _driver(options) if hub is None else _session(hub, options) as driver:
-        browser = Browser(driver, hosts)
-        browser.name_us(contact)
+        browser = Browser(driver, hosts, seconds)
+        browser.be_honest(contact)
         yield browser
 
 
