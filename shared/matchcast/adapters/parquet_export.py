@@ -180,7 +180,7 @@ def _match_row(full: FullMatch) -> Sequence[Any]:
     match = full.match
     prices = {(price.moment.value, price.bookmaker): price[2:5] for price in full.odds}
     odds = [number for key in _PRICES for number in prices.get(key, (None, None, None))]
-    return (*match[:13], match.status.value, *match[14:], *(full.stats or _NO_STATS), *odds)
+    return (*match[:13], match.status.value, *match[14:20], *(full.stats or _NO_STATS), *odds)
 
 
 def _team_rows(teams: Sequence[TeamRecord], aliases: Sequence[TeamAlias]) -> Iterator[Sequence[Any]]:
