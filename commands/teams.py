@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matchcast.adapters.database.match_store import SqlMatchStore
     from matchcast.ports.reviews import HeldName
 
+_WIDE = 200
+"""Columns of a table that is not shown but piped."""
+
 app = typer.Typer(no_args_is_help=True, help="Decide which club a source's name means.")
 
 
@@ -107,10 +110,10 @@ def new(source: Source, country: Country, name: Name) -> None:
 
 def _show(held: "Sequence[HeldName]") -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     columns = ("source", "country", "name", "waiting", "may be", "agree", "may agree", "differ", "against", "similar")
-    table = Table(*columns)
+    table = Table(*(Column(title, no_wrap=True) for title in columns))
     for name in held:
         first = (name.alias.source, name.alias.country, name.alias.name, f"{name.matches:,}")
         if not name.proposals:
@@ -118,7 +121,10 @@ def _show(held: "Sequence[HeldName]") -> None:
         for place, proposal in enumerate(name.proposals):
             figures = (f"{figure:,}" for figure in proposal[2:])
             table.add_row(*(first if place == 0 else ("",) * 4), proposal.team_id, *figures)
-    Console(soft_wrap=True).print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)
 
 
 def _tell(name: str, team_id: str, moved: int, reload: bool) -> None:
