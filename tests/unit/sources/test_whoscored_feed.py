@@ -197,13 +197,14 @@ def test_a_stage_is_told_where_it_is_not_the_tournament_itself() -> None:
     assert row(feed(tournament(match(), stageName=None))).stage is None
 
 
+UNBOOKED = MatchStats(home_yellows=0, away_yellows=0, home_reds=0, away_reds=0)
+
+
 def test_nobody_booked_counts_only_where_the_source_follows_each_match_closely() -> None:
     none = {f"{who}{colour}Cards": 0 for who in ("home", "away") for colour in ("Yellow", "Red")}
-    assert row(feed(tournament(match(**none)))).stats == MatchStats(*[None] * 8, 0, 0, 0, 0)
+    assert row(feed(tournament(match(**none)))).stats == UNBOOKED
     assert row(feed(tournament(match(**none), isOpta=False))).stats is None
-    assert row(feed(tournament(match(**none, matchIsOpta=True), isOpta=None))).stats == MatchStats(
-        *[None] * 8, 0, 0, 0, 0
-    )
+    assert row(feed(tournament(match(**none, matchIsOpta=True), isOpta=None))).stats == UNBOOKED
     assert row(one(**dict.fromkeys(none))).stats is None
     assert row(one(homeYellowCards=-1, awayYellowCards=31)).stats == MatchStats(home_reds=0, away_reds=1)
 

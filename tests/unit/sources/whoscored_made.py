@@ -49,9 +49,9 @@ def feed(*tournaments: dict[str, Any]) -> bytes:
     return json.dumps({"createdAt": "2025-01-01T00:00:00Z", "tournaments": list(tournaments)}).encode()
 
 
-def one(number: int = 101, **told: Any) -> bytes:
+def one(**told: Any) -> bytes:
     """A feed of one match."""
-    return feed(tournament(match(number, **told)))
+    return feed(tournament(match(**told)))
 
 
 def goal(field: int, period: int | None, minute: int = 1) -> dict[str, Any]:
