@@ -9,6 +9,8 @@ compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/
 need redis-server redis-server
 need prometheus prometheus
 if [ "${1:-}" != servers ]; then
+  need chromium chromium
+  need chromedriver chromium-driver
   need podman podman
   need crun crun
   need debootstrap debootstrap

@@ -137,7 +137,7 @@ def environments(manifests: Sequence[Manifest]) -> Iterator[str]:
 
 
 def keys(manifests: Sequence[Manifest], secrets: Mapping[str, set[str]]) -> Iterator[str]:
-    """Every key of a ConfigMap or Secret that is read is there, and every key that is there is read.
+    """Every key of a ConfigMap or Secret that is read is there, unless it is optional, and every key that is there is read.
 
     Args:
         secrets: keys by Secret, as the runbook has them made.
@@ -145,11 +145,15 @@ def keys(manifests: Sequence[Manifest], secrets: Mapping[str, set[str]]) -> Iter
     have = {("configMapKeyRef", n): set(m["data"]) for n, m in of_kind(manifests, "ConfigMap").items()}
     have |= {("secretKeyRef", n): set(k) for n, k in secrets.items()}
     read: dict[tuple[str, str], set[str]] = {}
+    needed: dict[tuple[str, str], set[str]] = {}
     for entry in _environment(manifests):
         for kind, reference in entry.get("valueFrom", {}).items():
-            read.setdefault((kind, reference["name"]), set()).add(reference["key"])
+            source = kind, reference["name"]
+            read.setdefault(source, set()).add(reference["key"])
+            if not reference.get("optional"):
+                needed.setdefault(source, set()).add(reference["key"])
     for source in sorted(have.keys() | read.keys()):
-        yield from (f"{source}: lacks {key}" for key in sorted(read.get(source, set()) - have.get(source, set())))
+        yield from (f"{source}: lacks {key}" for key in sorted(needed.get(source, set()) - have.get(source, set())))
         yield from (
             f"{source}: nobody reads {key}" for key in sorted(have.get(source, set()) - read.get(source, set()))
         )

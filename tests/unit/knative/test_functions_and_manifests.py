@@ -34,7 +34,9 @@ def environment(manifests: list[Manifest], name: str) -> dict[str, str]:
         if "secretKeyRef" in source:
             found[entry["name"]] = SECRETS[source["secretKeyRef"]["key"]]
         elif "configMapKeyRef" in source:
-            found[entry["name"]] = configuration[source["configMapKeyRef"]["key"]]
+            reference = source["configMapKeyRef"]
+            if reference["key"] in configuration or not reference.get("optional"):
+                found[entry["name"]] = configuration[reference["key"]]
         else:
             found[entry["name"]] = entry["value"]
     for binding in of_kind(manifests, "SinkBinding").values():
@@ -81,6 +83,11 @@ def test_the_source_that_odds_are_asked_of_is_configured(folder: str) -> None:
     manifests = rendered(folder)
     assert '"source": "football-data"' in of_kind(manifests, "PingSource")["odds"]["spec"]["data"]
     assert read_settings(ScrapeSettings, environment(manifests, "scrape")).football_data_url
+
+
+def test_no_site_is_visited_before_the_operator_says_so() -> None:
+    settings = read_settings(ScrapeSettings, environment(rendered(OVERLAYS[0]), "scrape"))
+    assert (settings.whoscored_url, settings.whoscored_contact) == (None, None)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
