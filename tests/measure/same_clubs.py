@@ -1,4 +1,4 @@
-"""Clubs of 2024/25 by the names that two sources have for them, reviewed by hand: football-data | openfootball."""
+"""Clubs by the names that two sources have for them, reviewed by hand, as lines `the other: football-data`."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -150,4 +150,30 @@ FOOTBALL_DATA_NAME: Final[Mapping[str, Mapping[str, str]]] = {
     "italy": _pairs(_ITALY),
     "spain": _pairs(_SPAIN),
 }
-"""By country: openfootball's name to football-data's."""
+"""By country: openfootball's name to football-data's, in 2024/25."""
+
+_WHOSCORED: Final = """
+Arsenal: Arsenal
+Aston Villa: Aston Villa
+Brighton: Brighton
+Burnley: Burnley
+Chelsea: Chelsea
+Crystal Palace: Crystal Palace
+Everton: Everton
+Fulham: Fulham
+Leeds: Leeds
+Leicester: Leicester
+Liverpool: Liverpool
+Manchester City: Man City
+Manchester United: Man United
+Newcastle: Newcastle
+Sheffield United: Sheffield United
+Southampton: Southampton
+Tottenham: Tottenham
+West Bromwich Albion: West Brom
+West Ham: West Ham
+Wolves: Wolves
+"""
+
+WHOSCORED_NAME: Final[Mapping[str, Mapping[str, str]]] = {"england": _pairs(_WHOSCORED)}
+"""By country: WhoScored's name to football-data's, in 2020/21."""
