@@ -53,6 +53,17 @@ def test_a_page_without_live_statistics_is_read_from_its_header() -> None:
     assert found.kickoff_at == datetime(2021, 1, 12, 20, 15, tzinfo=UTC)
 
 
+def test_a_page_as_it_was_in_earlier_years_is_read_too() -> None:
+    old = page(centre()).decode()
+    data, header = json.dumps(centre()), HEADER
+    start, end = old.index("<script>require"), old.index("</body>")
+    old = old[:start] + f"<script>matchHeader.load({header}); var matchCentreData = {data};</script>" + old[end:]
+    with pytest.raises(LayoutChanged, match="matchId is missing"):
+        parse(old.encode())
+    old = old.replace("</head>", '<link rel="canonical" href="https://example.org/Matches/201/Live/x"></head>')
+    assert row(old.encode()) == row(page(centre()))
+
+
 def test_what_a_side_never_did_is_none_only_where_nothing_is_counted() -> None:
     quiet = side("Bexley", stats={"touches": {"1": 3}}, incidentEvents=[])
     found = row(page(centre(away=quiet))).stats
@@ -147,7 +158,7 @@ def test_a_match_centre_without_its_page_has_no_tournament() -> None:
     ("raw", "problem"),
     [
         (b"<html><body>nothing</body></html>", 'require.config.params["args"] is missing'),
-        (page(centre()).replace(b"matchId:201", b"id:201"), "args: matchId is missing"),
+        (page(centre()).replace(b"matchId", b"id"), "args: matchId is missing"),
         (page(centre()).replace(b"matchCentreData", b"centre"), "args: matchCentreData is missing"),
         (page(centre()).replace(b"breadcrumb-nav", b"crumbs"), "no tournament is linked"),
         (page(None, header=None), "matchCentreData is null"),

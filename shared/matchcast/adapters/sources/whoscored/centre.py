@@ -1,7 +1,7 @@
 """The match centre: what it says of scores, statistics and referee."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -65,7 +65,7 @@ class Centre(msgspec.Struct):
     etScore: str | None = None
     pkScore: str | None = None
     referee: _Referee | None = None
-    expandedMinutes: Mapping[str, Mapping[str, int] | None] | None = None
+    expandedMinutes: Any = None
 
 
 def referee_of(centre: Centre) -> str | None:
@@ -103,8 +103,11 @@ def stats_of(centre: Centre, longer: bool) -> tuple[MatchStats | None, list[str]
 
 
 def _last_minute(centre: Centre) -> int | None:
-    second = (centre.expandedMinutes or {}).get(_SECOND_HALF_KEY)
-    return max(second.values()) if second else None
+    """The last minute of the second half, as the statistics count minutes (its stoppage time included)."""
+    halves = centre.expandedMinutes
+    second = halves.get(_SECOND_HALF_KEY) if isinstance(halves, dict) else None
+    minutes = [told for told in second.values() if isinstance(told, int)] if isinstance(second, dict) else []
+    return max(minutes, default=None)
 
 
 def _side_counts(side: Side, last: int | None) -> Sequence[int | None]:

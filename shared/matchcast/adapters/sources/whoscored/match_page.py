@@ -1,4 +1,5 @@
-"""A match page, and the match centre that it carries: `require.config.params["args"] = {matchId: …, matchCentreData: {…}}`.
+"""A match page, and the match centre that it carries: `require.config.params["args"] = {matchId: …, matchCentreData: {…}}`,
+in earlier years `var matchCentreData = {…}`.
 
 The page tells its tournament and season in the breadcrumb, and times of the United Kingdom. The centre's statistics are
 counts by minute, stoppage time included; what a side never did is not listed.
@@ -35,10 +36,13 @@ _UK: Final = ZoneInfo("Europe/London")
 _SHOWN: Final = 200
 
 _ARGS: Final = re.compile(r"require\.config\.params\[\s{0,9}[\"']args[\"']\s{0,9}\]\s{0,9}=\s{0,9}\{")
-_MATCH_ID: Final = re.compile(r"\bmatchId\s{0,9}:\s{0,9}(\d{1,12})\b")
+_MATCH_ID: Final = re.compile(r"\bmatchId\s{0,9}[:=]\s{0,9}(\d{1,12})\b")
+_CANONICAL: Final = re.compile(r"rel=[\"']canonical[\"'][^>]{0,200}/matches/(\d{1,12})/", re.IGNORECASE)
 _CENTRE: Final = re.compile(r"\bmatchCentreData\s{0,9}:\s{0,9}")
+_OLD_CENTRE: Final = re.compile(r"\bvar\s{1,9}matchCentreData\s{0,9}=\s{0,9}")
 _HEADER: Final = re.compile(
     r"require\.config\.params\[\s{0,9}[\"']matchheader[\"']\s{0,9}\]\s{0,9}=\s{0,9}\{\s{0,99}input\s{0,9}:\s{0,9}\["
+    r"|\bmatchHeader\.load\(\s{0,9}\["
 )
 _ITEM: Final = re.compile(r"\s{0,99}(?:'((?:[^'\\]|\\.){0,300})'|(-?\d{1,12}(?:\.\d{1,6})?)|)\s{0,99}([,\]])")
 _BREADCRUMB: Final = re.compile(
@@ -64,13 +68,16 @@ def parse_page(raw: bytes, file_name: str) -> Parsed:
     place = Place(file_name, PAGE)
     page = text_of(raw, place)
     args = _ARGS.search(page)
-    if args is None:
+    data = _CENTRE.search(page, args.end()) if args else _OLD_CENTRE.search(page)
+    if args is None and data is None:
         raise place.changed('require.config.params["args"] is missing')
-    inner = place.at("args")
-    number = _MATCH_ID.search(page, args.end())
+    inner = place.at("args") if args else place
+    if data is None:
+        raise inner.changed("matchCentreData is missing")
+    number = (_MATCH_ID.search(page, args.end(), data.start()) if args else None) or _CANONICAL.search(page)
     if number is None:
         raise inner.changed("matchId is missing")
-    centre, header = _centre(page, args.end(), inner), _header(page)
+    centre, header = _centre(page, data.end(), inner), _header(page)
     breadcrumb = _BREADCRUMB.search(page)
     if breadcrumb is None:
         raise place.changed("breadcrumb-nav: no tournament is linked")
@@ -192,11 +199,8 @@ def _score(written: str | None, field: str) -> Pair | None:
 
 def _centre(page: str, start: int, place: Place) -> Centre | None:
     """The match centre; None where the page has `null` (no live statistics)."""
-    key = _CENTRE.search(page, start)
-    if key is None:
-        raise place.changed("matchCentreData is missing")
     try:
-        data, _ = json.JSONDecoder().raw_decode(page, key.end())
+        data, _ = json.JSONDecoder().raw_decode(page, start)
     except (ValueError, RecursionError) as error:
         if "</html" not in page[-2000:].lower():
             raise BadSource(
