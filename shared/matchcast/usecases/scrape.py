@@ -35,7 +35,7 @@ from matchcast.usecases.scrape_due import LONGEST_WINDOW, ScrapeDue, task_id_of
 _SERVICE: Final = "scrape"
 _KIND: Final = "scrape"
 LARGEST_SCRAPE: Final = 128 * 1024 * 1024
-"""Bytes that one scrape may read."""
+"""Bytes that one delivery may read of a source; what was captured before does not count."""
 GOES_ON_WITHIN: Final = timedelta(days=1)
 """A visit that broke off goes on where it was for so long; later it asks anew."""
 LONGEST_COOL_DOWN: Final = timedelta(days=30)
@@ -234,7 +234,7 @@ class _Scrape:
         found, size = [], 0
         with _closing(feed.fetch(self.window, visit)) as files:
             for file in files:
-                size += len(file.content)
+                size += len(file.content) if file.taken_at is None else 0
                 if size > LARGEST_SCRAPE:
                     raise BadSource(
                         f"source: {self.source} has more than {LARGEST_SCRAPE >> 20} MiB for this window; "
