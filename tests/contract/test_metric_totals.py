@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from matchcast.adapters.database.captures import SqlCaptures
+from matchcast.adapters.database.cool_downs import SqlCoolDowns
 from matchcast.adapters.database.dead_letters import SqlDeadLetters
 from matchcast.adapters.database.drift_reports import SqlDriftReports
 from matchcast.adapters.database.engine import Database
@@ -22,6 +24,7 @@ from matchcast.domain.forecast import Cause, Probabilities
 from matchcast.domain.match import Outcome
 from matchcast.errors import Unavailable
 from matchcast.ports.events import DeadLetter, Task, TaskState
+from matchcast.ports.feeds import Capture
 from matchcast.ports.metrics import Counted, Forecasts, Settled
 from matchcast.ports.scores import DriftReport
 from tests.contract.matches import KICKOFF, NOW, told
@@ -52,7 +55,26 @@ def make(database: Database, *probabilities: Probabilities, cause: Cause = Cause
 
 
 def test_an_empty_database_has_nothing_to_tell(store: LightMetricStore) -> None:
-    assert store.read(NOW, WINDOW) == ({}, Forecasts(0, None, {}), None, Settled(0, None, None, None), {}, {}, None)
+    nothing = ({}, Forecasts(0, None, {}), None, Settled(0, None, None, None), {}, {}, None, {}, {})
+    assert store.read(NOW, WINDOW) == nothing
+
+
+def test_sources_that_are_left_alone_and_answers_that_were_not_read_are_told(
+    store: LightMetricStore, database: Database
+) -> None:
+    until = NOW + timedelta(hours=1)
+    SqlCoolDowns(database).start("blocked", until, "403")
+    captures = SqlCaptures(database)
+    for number, problem in enumerate((None, "no columns", "403", "too old")):
+        taken_at = NOW - timedelta(hours=23 if number < 3 else 25)
+        capture = Capture(
+            "blocked", "1", f"https://{number}", taken_at, "text/csv", 200, None, None, "aa", "captures/aa"
+        )
+        captures.add(capture)
+        if problem is not None:
+            captures.refuse(capture, problem)
+    told = store.read(NOW, WINDOW)
+    assert (told.left_alone, told.not_read) == ({"blocked": until}, {"blocked": 2})
 
 
 def test_counts_add_up_over_processes(light: LightDatabase, database_url: str) -> None:

@@ -63,6 +63,8 @@ class Stored(NamedTuple):
         dead_letters: open ones, by broker and Trigger.
         tasks: those not yet removed, by kind and state.
         scraped_at: when the last scrape succeeded; None if none has.
+        left_alone: until when, by source; of those that turned us away.
+        not_read: answers that could not be read, by source; of the last day.
     """
 
     totals: Counts
@@ -72,6 +74,8 @@ class Stored(NamedTuple):
     dead_letters: Mapping[tuple[str, str], int]
     tasks: Mapping[tuple[str, str], int]
     scraped_at: datetime | None
+    left_alone: Mapping[str, datetime] = {}
+    not_read: Mapping[str, int] = {}
 
 
 class MetricStore(Protocol):

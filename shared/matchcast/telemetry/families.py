@@ -37,6 +37,14 @@ def stored_families(stored: Stored) -> Iterator[Metric]:
         ((of, float(tasks)) for of, tasks in sorted(stored.tasks.items())),
     )  # fmt: skip
     yield from _instant("matchcast_last_scrape_at_seconds", "When a scrape succeeded last", stored.scraped_at)
+    yield gauge(
+        "matchcast_source_left_alone_until_seconds", "Until when a source that turned us away is left alone", ("source",),
+        (((source,), until.timestamp()) for source, until in sorted(stored.left_alone.items())),
+    )  # fmt: skip
+    yield gauge(
+        "matchcast_captures_not_read", "Answers of a source of the last day that could not be read", ("source",),
+        (((source,), float(captures)) for source, captures in sorted(stored.not_read.items())),
+    )  # fmt: skip
 
 
 def _forecasts(forecasts: Forecasts) -> Iterator[Metric]:

@@ -68,7 +68,10 @@ class Shared:
             raise self.away
         forecasts = Forecasts(5, AT, {("requested", Outcome.HOME): 3, ("new_model", Outcome.AWAY): 2})
         drift = Drifted(AT, 0.3, 0.2, 1 / 3)
-        return Stored(dict(self.totals), forecasts, drift, SCORED, {("ingest", "odds-due"): 2}, self.tasks, AT)
+        return Stored(
+            dict(self.totals), forecasts, drift, SCORED, {("ingest", "odds-due"): 2}, self.tasks, AT,
+            {"whoscored": AT}, {"whoscored": 3},
+        )  # fmt: skip
 
     def pointed(self) -> Pointed:
         if self.objects_away is not None:

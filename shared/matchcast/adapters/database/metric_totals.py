@@ -51,6 +51,13 @@ _TASKS: Final = "SELECT kind, state, count(*) FROM tasks GROUP BY kind, state"
 _SCRAPED: Final = "SELECT max(updated_at) FROM tasks WHERE kind = ? AND state = ?"
 
 
+_LEFT_ALONE: Final = "SELECT source, until FROM cool_downs"
+_NOT_READ: Final = (
+    "SELECT source, count(*) FROM captures WHERE problem IS NOT NULL AND taken_at > ? AND taken_at <= ? GROUP BY source"
+)
+_NOT_READ_WITHIN: Final = timedelta(days=1)
+
+
 class LightMetricStore:
     """The `MetricStore` port.
 
@@ -87,6 +94,8 @@ class LightMetricStore:
                 {(broker, trigger): letters for broker, trigger, letters in statements.rows(_LETTERS)},
                 {(kind, state): tasks for kind, state, tasks in statements.rows(_TASKS)},
                 datetime.fromtimestamp(kept[_LAST_SCRAPE], UTC) if _LAST_SCRAPE in kept else None,
+                _left_alone(statements),
+                dict(statements.rows(_NOT_READ, self._limits(now - _NOT_READ_WITHIN, now))),
             )
 
     def _count_ledger(self) -> None:
@@ -128,14 +137,21 @@ class LightMetricStore:
         return Forecasts(rows, last_at, found)
 
     def _settled(self, statements: Statements, begins: datetime, ends: datetime) -> Settled:
-        limits = [instant_text(at) if self._database.is_sqlite else at for at in (begins, ends)]
-        return Settled(*statements.rows(_SETTLED, limits)[0])
+        return Settled(*statements.rows(_SETTLED, self._limits(begins, ends))[0])
+
+    def _limits(self, *instants: datetime) -> list[Any]:
+        return [instant_text(at) if self._database.is_sqlite else at for at in instants]
 
 
 def _add(statements: Statements, counts: Counts) -> None:
     # in the order of the key: of two that add at once, neither waits for what waits for it
     rows = [(c.name, json.dumps(dict(c.labels), sort_keys=True), float(value)) for c, value in sorted(counts.items())]
     statements.run(_ADD, rows)
+
+
+def _left_alone(statements: Statements) -> dict[str, datetime]:
+    ends = ((source, _instant(until)) for source, until in statements.rows(_LEFT_ALONE))
+    return {source: until for source, until in ends if until is not None}
 
 
 def _totals(statements: Statements) -> dict[Counted, float]:

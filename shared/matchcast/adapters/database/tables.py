@@ -185,6 +185,12 @@ captures: Final = Table(
     Column("problem", Text),
     UniqueConstraint("url", "taken_at"),
     Index(None, "source", "taken_at", "id"),
+    Index(
+        "ix_captures_not_read",
+        "taken_at",
+        postgresql_where=text("problem IS NOT NULL"),
+        sqlite_where=text("problem IS NOT NULL"),
+    ),
 )
 
 cool_downs: Final = Table(

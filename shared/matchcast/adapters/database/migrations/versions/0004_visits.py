@@ -32,6 +32,8 @@ def upgrade() -> None:
         captures.alter_column("name", existing_type=sa.Text(), nullable=False)
         captures.alter_column("status", existing_type=sa.Integer(), nullable=False)
     op.create_index("ix_captures_source_taken_at_id", "captures", ["source", "taken_at", "id"])
+    not_read = sa.text("problem IS NOT NULL")
+    op.create_index("ix_captures_not_read", "captures", ["taken_at"], postgresql_where=not_read, sqlite_where=not_read)
 
     op.create_table(
         "cool_downs",
