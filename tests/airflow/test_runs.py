@@ -11,8 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from knative.local.manifests import read_manifests
 from knative.local.ping import ping_event
+from matchcast.adapters.database.api_keys import SqlApiKeys
+from matchcast.adapters.database.engine import Database
 from tests.airflow.conftest import System
 from tests.airflow.installed import ROOT, Airflow, connection
+from tests.entrypoints.chain import chained
+from tests.entrypoints.house import NOW
 from tests.entrypoints.served import served
 from tests.pipeline import league
 from tests.pipeline.project import make_project
@@ -126,13 +130,20 @@ def test_the_export_puts_a_snapshot_into_the_object_store(airflow: Airflow, syst
     assert {f"{place}/{name}.parquet" for name in ("matches", "teams", "tournaments")} <= set(kept.keys("exports/"))
 
 
-def test_retraining_trains_promotes_and_says_what_the_gate_answered(
-    airflow: Airflow, system: System, tmp_path: Path
-) -> None:
+def test_retraining_makes_a_champion_that_the_running_system_serves(airflow: Airflow, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", league.rows())
-    variables = {"AIRFLOW_VAR_MATCHCAST_PROJECT": str(project.folder), "AIRFLOW_VAR_MATCHCAST_PROGRAMS": OURS}
-    ended = airflow.test("retraining", "2025-03-03", **variables, **system.environment)
-    assert ended.state == "success", ended.log
-    answer = ended.gave["promotion_check"]
-    assert answer["promoted"] is (answer["refused_by"] == [])
-    assert answer["candidate"]
+    key = SqlApiKeys(Database(project.database_url)).create("tests", frozenset({"predict"}), NOW).text
+    settings = {
+        "MATCHCAST_DATABASE_URL": project.database_url,
+        "MATCHCAST_OBJECTS_URL": str(project.path("var/objects")),
+        "MATCHCAST_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    with chained(settings, key, tmp_path / "manifests") as chain:
+        assert chain.front.get("/predict/model/info").status_code == 503
+        variables = {"AIRFLOW_VAR_MATCHCAST_PROJECT": str(project.folder), "AIRFLOW_VAR_MATCHCAST_PROGRAMS": OURS}
+        broker = {"AIRFLOW_CONN_MATCHCAST_INGEST": connection(chain.broker("ingest"))}
+        ended = airflow.test("retraining", "2025-03-03", **settings, **variables, **broker)
+        assert ended.state == "success", ended.log
+        answer = ended.gave["promotion_check"]
+        assert (answer["promoted"], answer["refused_by"]) == (True, [])
+        assert chain.front.get("/predict/model/info").json()["version"] == answer["champion"]

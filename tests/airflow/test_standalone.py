@@ -43,6 +43,6 @@ def test_a_run_triggered_over_its_api_scrapes(migrated: Airflow, system: System,
             state: str = client.get(place).json()["state"]
             return state if state in ("success", "failed") else None
 
-        assert eventually(ended, lambda: airflow.program.last_words(), 120) == "success"
+        assert eventually(ended, airflow.program.last_words, 120) == "success"
     (asked,) = system.scrapes
     assert {name: asked.data[name] for name in DAYS} == DAYS
