@@ -23,6 +23,12 @@ def reparse(
         datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Captures of this day (UTC) and earlier.")
     ] = None,
     capture: Annotated[str | None, typer.Option(metavar="KEY", help="This capture only, by its object's key.")] = None,
+    kickoff_from: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Matches that kick off on this day (UTC) or later.")
+    ] = None,
+    kickoff_to: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Matches that kick off on this day (UTC) or earlier.")
+    ] = None,
     tournament: Annotated[
         list[str] | None, typer.Option(help="Matches of this tournament only; again for more.")
     ] = None,
@@ -43,19 +49,23 @@ def reparse(
     from matchcast.adapters.sources.captured import CAPTURED_SOURCES, parse_captured
     from matchcast.domain.competitions import COMPETITION_BY_ID
     from matchcast.errors import BadInput
+    from matchcast.ports.feeds import Window
     from matchcast.usecases.captured import Archive
+    from matchcast.usecases.reparse import EVERY_MATCH
     from matchcast.usecases.reparse import reparse as run
 
     if source not in CAPTURED_SOURCES:
         raise BadInput(
             f"--source: {source[:40]!r} is not captured; take one of {', '.join(CAPTURED_SOURCES)}", "source"
         )
-    if first_day is not None and last_day is not None and last_day < first_day:
-        raise BadInput(f"--to: {last_day:%Y-%m-%d} is before --from; give a later day", "to")
+    for first, last, option in ((first_day, last_day, ""), (kickoff_from, kickoff_to, "kickoff-")):
+        if first is not None and last is not None and last < first:
+            raise BadInput(f"--{option}to: {last:%Y-%m-%d} is before --{option}from; give a later day")
     tournaments = frozenset(tournament or ())
     unknown = sorted(tournaments - COMPETITION_BY_ID.keys())
     if unknown:
         raise BadInput(f"--tournament: {unknown[0][:60]!r} is none; give ids such as england:premier-league")
+    window = Window(_day(kickoff_from) or EVERY_MATCH.first_day, _day(kickoff_to) or EVERY_MATCH.last_day, tournaments)
     database = Database(database_url())
     if database.file is not None and not database.file.exists():
         migrate()
@@ -66,7 +76,7 @@ def reparse(
             reading = progress.add_task("reading captures", total=None)
             done = run(
                 chosen, Archive(objects(), captures), lambda file, now: parse_captured(source, file, now), store,
-                committed_aliases(), datetime.now(UTC), tournaments=tournaments,
+                committed_aliases(), datetime.now(UTC), window=window,
                 heard=lambda read: progress.update(reading, description=f"reading {read.name} of {read.taken_at:%F %R}"),
             )  # fmt: skip
     finally:

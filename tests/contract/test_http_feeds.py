@@ -123,6 +123,19 @@ def test_a_refusal_is_kept_told_and_the_end_of_the_visit(
     assert shelf.asked == PATHS[:1] * 2
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_challenge_page_is_a_refusal_whatever_its_status(feed: FootballDataFeed, shelf: Shelf, status: int) -> None:
+    page = "<html><head><title>Just a moment...</title></head><body></body></html>"
+    if status == 200:
+        shelf.files[PATHS[0]] = page
+    else:
+        shelf.status, shelf.body = status, page
+    keeper = Keeper()
+    with pytest.raises(SourceBlocked, match="a Cloudflare challenge"):
+        list(keeper.visit(feed, COMING, NOW))
+    assert (shelf.asked, keeper.captured) == (PATHS[:1], PATHS[:1])
+
+
 def test_a_file_of_another_layout_is_told_with_its_address(feed: FootballDataFeed, shelf: Shelf) -> None:
     shelf.files[PATHS[1]] = "<html>we moved</html>"
     with pytest.raises(LayoutChanged, match=r"this is a web page.*mmz4281/2425/E0\.csv"):

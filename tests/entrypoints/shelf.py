@@ -10,7 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 @dataclass
 class Shelf:
-    """Answers GET with the files it has, by path, and 404 for others; `status` other than 200 is answered to all.
+    """Answers GET with the files it has, by path, and 404 for others; `status` other than 200 is answered to all,
+    with `headers` and `body`.
 
     Each file has an ETag, and a Last-Modified where `modified` tells one; asked whether one of these still holds, the
     answer is a 304. `sent` are the paths of the files that went out whole.
@@ -19,6 +20,7 @@ class Shelf:
     files: dict[str, str] = field(default_factory=dict)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
     asked: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     etags: bool = True
@@ -36,7 +38,7 @@ class Shelf:
         path = scope["path"].removeprefix("/")
         self.asked.append(path)
         if self.status != 200:
-            answer = Response("", self.status, self.headers)
+            answer = Response(self.body, self.status, self.headers)
         elif path in self.broken:
             answer = Response("Div,Da", headers={"Content-Length": "1000"})
         elif path in self.files:

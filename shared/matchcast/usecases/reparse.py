@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadSource, NotFound, SourceBlocked
 from matchcast.ports import LoadReport, MatchStore, Parsed, TeamAlias, UpsertCount
-from matchcast.ports.feeds import Capture, RawFile
+from matchcast.ports.feeds import Capture, RawFile, Window
 from matchcast.usecases.captured import Archive
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
 
+EVERY_MATCH: Final = Window(date.min, date.max)
 _GOOD: Final = 200
 _LARGEST_LOAD: Final = 64 * 1024 * 1024
 
@@ -48,7 +49,7 @@ def reparse(
     committed: Sequence[TeamAlias],
     now: datetime,
     *,
-    tournaments: frozenset[str] = frozenset(),
+    window: Window = EVERY_MATCH,
     heard: Callable[[Capture], None] = lambda capture: None,
 ) -> Reparsed:
     """Load what captures tell, in the order they were taken, each read as of then.
@@ -59,13 +60,13 @@ def reparse(
     Args:
         captures: of one source, oldest first.
         committed: club names known beforehand.
-        tournaments: ids; none means all.
+        window: the matches wanted.
         heard: is told of each capture before it is read.
     Raises:
         Unavailable: the store or the captures cannot be reached; what was loaded by then stays, and loading it again
             changes nothing.
     """
-    reading = _Reading(archive, parse, tournaments, heard)
+    reading = _Reading(archive, parse, window, heard)
     reports = [ingest(files, store, committed, now) for files in _loads(captures, reading)]
     return Reparsed(_all(reports), reading.read, reading.refused, reading.unreadable)
 
@@ -76,7 +77,7 @@ class _Reading:
 
     archive: Archive
     parse: Callable[[RawFile, datetime], Parsed]
-    tournaments: frozenset[str]
+    window: Window
     heard: Callable[[Capture], None]
     read: int = 0
     refused: int = 0
@@ -98,7 +99,7 @@ class _Reading:
             self.unreadable.append(Unreadable(capture, str(error)))
             return None
         self.read += 1
-        rows = [row for row in found.rows if not self.tournaments or row.tournament in self.tournaments]
+        rows = [row for row in found.rows if self.window.holds(row)]
         return ParsedFile(f"{capture.object_key} ({capture.name})", Parsed(rows, found.rejected)), len(file.content)
 
 

@@ -49,10 +49,10 @@ def source(shelf: Shelf) -> Iterator[str]:
 def visit(settings: dict[str, str], source: str) -> Callable[..., MatchesIngested | ScrapeFailed]:
     """Scrapes the season at an instant."""
 
-    def scraped(at: datetime, feed: str = "football-data") -> MatchesIngested | ScrapeFailed:
+    def scraped(at: datetime, feed: str = "football-data", **window: str) -> MatchesIngested | ScrapeFailed:
         asked = FootballDataFeed(source) if feed == "football-data" else OpenFootballFeed(source)
         with served(function_of(asked, settings, now=lambda: at)) as client:
-            reply = reply_of(deliver(client, asks(feed, at.isoformat(), **SEASON)))
+            reply = reply_of(deliver(client, asks(feed, at.isoformat(), **SEASON | window)))
         assert reply is not None
         if reply.type.endswith("ingested"):
             return payload_of(reply, MatchesIngested)
@@ -186,6 +186,21 @@ def test_any_history_is_rebuilt(
     assert told(anew) == told(database)
 
 
+def test_the_matches_of_a_window_are_rebuilt_by_the_same_window(
+    visit: Callable[..., MatchesIngested], settings: dict[str, str], database: Database, fresh: Callable[[], Database]
+) -> None:
+    """A capture holds more than a scrape asked for; all of it is loaded unless told otherwise."""
+    visit(FRIDAY, **{"from": "2025-02-25", "to": "2025-03-05"})
+    anew = fresh()
+    window = ("--kickoff-from", "2025-02-25", "--kickoff-to", "2025-03-05")
+    for target in (None, anew):
+        assert reparse(settings, *window, "--tournament", "england:premier-league", database=target).exit_code == 0
+    assert len(rows(anew, matches)) == 1
+    assert told(anew) == told(database)
+    assert reparse(settings, database=anew).exit_code == 0
+    assert len(rows(anew, matches)) == 2
+
+
 def test_captures_that_cannot_be_read_are_told_by_key_and_all_others_are_loaded(
     visit: Callable[..., MatchesIngested | ScrapeFailed], shelf: Shelf, settings: dict[str, str], database: Database,
     fresh: Callable[[], Database], tmp_path: Path,
@@ -252,6 +267,7 @@ def test_days_tournaments_and_single_captures_can_be_chosen(
         (("--from", "2025-03-02"), "there is no capture of football-data of these days"),
         (("--capture", "none"), "there is no capture of football-data with the key none"),
         (("--from", "2025-03-02", "--to", "2025-03-01"), "--to: 2025-03-01 is before --from"),
+        (("--kickoff-from", "2025-03-02", "--kickoff-to", "2025-03-01"), "--kickoff-to: 2025-03-01 is before"),
         (("--tournament", "none"), "--tournament: 'none' is none"),
     ):
         done = reparse(settings, *words)

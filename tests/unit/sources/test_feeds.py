@@ -90,7 +90,7 @@ def test_a_server_that_fails_is_asked_again_later(feed: FootballDataFeed, shelf:
         fetch(feed)
 
 
-@pytest.mark.parametrize("status", [301, 302, 304, 307, 401])
+@pytest.mark.parametrize("status", [301, 302, 304, 307, 418])
 def test_a_server_that_sends_elsewhere_is_not_followed(feed: FootballDataFeed, shelf: Shelf, status: int) -> None:
     elsewhere = Shelf({"mmz4281/2425/E0.csv": E0})
     with served(elsewhere) as other:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import httpx
 
+from matchcast.adapters.sources.whoscored.blocks import block_reason
 from matchcast.errors import BadSource, Unavailable
 from matchcast.ports.feeds import RawFile, Visit
 
@@ -15,7 +16,9 @@ _SECONDS: Final = 20.0
 _NOT_PUBLISHED: Final = frozenset((300, 404, 410))
 """football-data.co.uk lists look-alikes with a 300 where a file does not exist."""
 _PASSING: Final = frozenset((408, 425))
-_REFUSED: Final = frozenset((403, 429))
+_REFUSED: Final = frozenset((401, 403, 429))
+_PERHAPS_REFUSED: Final = 503
+"""Of a server that is down, or of a challenge page before one that is not."""
 _LONGEST_WAIT: Final = 30 * 24 * 3600
 
 
@@ -30,8 +33,8 @@ def published(base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: st
     """Those of the files that there are, in the same order.
 
     A file that was kept since the visit was first asked for is not asked for again; one that is kept from before comes as
-    it is kept unless it changed. A refusal (403, 429) comes as the file it is, and is the last. Redirects are not
-    followed, so no other host is ever asked.
+    it is kept unless it changed. A refusal (401, 403, 429, a challenge page) comes as the file it is, and is the last.
+    Redirects are not followed, so no other host is ever asked.
 
     Args:
         setting: what to correct where the address is wrong.
@@ -70,9 +73,9 @@ def _get(client: httpx.Client, name: str, url: str, visit: Visit, setting: str) 
                 return kept
             if status in _NOT_PUBLISHED:
                 return None
-            if status >= 500 or status in _PASSING:
-                raise Unavailable(f"{url}: the server answered {status}; try again later")
-            if status != 200 and status not in _REFUSED:
+            if (status >= 500 and status != _PERHAPS_REFUSED) or status in _PASSING:
+                raise _failing(url, status)
+            if status not in (200, _PERHAPS_REFUSED) and status not in _REFUSED:
                 raise BadSource(f"source: {url} answered {status}; correct {setting}", "source")
             for part in answer.iter_bytes():
                 visit.deadline.check()
@@ -86,6 +89,8 @@ def _get(client: httpx.Client, name: str, url: str, visit: Visit, setting: str) 
         raise Unavailable(f"{url}: {error}; check the address and the network, then try again") from error
     if status == 200 and kept is not None and kept.content == content:
         return kept
+    if status == _PERHAPS_REFUSED and block_reason(bytes(content), status) is None:
+        raise _failing(url, status)
     return RawFile(
         name,
         url,
@@ -96,6 +101,10 @@ def _get(client: httpx.Client, name: str, url: str, visit: Visit, setting: str) 
         headers.get("last-modified"),
         retry_after=_seconds_until(headers.get("retry-after", ""), visit.now),
     )
+
+
+def _failing(url: str, status: int) -> Unavailable:
+    return Unavailable(f"{url}: the server answered {status}; try again later")
 
 
 def _conditions(kept: RawFile | None) -> dict[str, str]:
