@@ -166,7 +166,7 @@ def test_a_match_centre_without_its_page_has_no_tournament() -> None:
         (page({"home": {}}), "args.matchCentreData.home.name: is missing"),
         (page(centre(statusCode="6")), "args.matchCentreData.statusCode: Expected `int`"),
         (page(centre(startTime="12/01/2021")), "args.matchCentreData.startTime: '12/01/2021' is not an instant"),
-        (page(centre()).replace(b'{"home"', b"{home"), "args.matchCentreData: is not JSON"),
+        (page(centre()).replace(b'{"home"', b"{home"), "args.matchCentreData: is not whole JSON"),
     ],
 )
 def test_a_changed_page_names_what_is_missing(raw: bytes, problem: str) -> None:
@@ -176,10 +176,13 @@ def test_a_changed_page_names_what_is_missing(raw: bytes, problem: str) -> None:
     assert problem in str(caught.value)
 
 
-def test_a_page_that_is_cut_off_within_its_data_is_to_be_fetched_again() -> None:
+@pytest.mark.parametrize(
+    "mark", [b"breadcrumb", b"require.config.params[", b"matchId:", b"matchCentreData", b"foulsCommited"]
+)
+def test_a_page_that_is_cut_off_is_to_be_fetched_again(mark: bytes) -> None:
     whole = page(centre())
-    with pytest.raises(BadSource, match="cut off within matchCentreData; fetch it again") as caught:
-        parse(whole[: whole.index(b"foulsCommited")])
+    with pytest.raises(BadSource, match=r"the page is cut off; .* fetch it again") as caught:
+        parse(whole[: whole.index(mark)])
     assert not isinstance(caught.value, LayoutChanged)
 
 

@@ -96,6 +96,14 @@ def test_a_page_without_seasons_says_so() -> None:
         seasons_of(b"<html></html>", "tournament/7.html")
 
 
+def test_a_tournament_page_that_is_cut_off_is_to_be_fetched_again() -> None:
+    cut = made.TOURNAMENT[: made.TOURNAMENT.index(b"<select")]
+    for read in (stages_of, seasons_of):
+        with pytest.raises(BadSource, match="the page is cut off") as caught:
+            read(cut, "tournament/7.html")
+        assert not isinstance(caught.value, LayoutChanged)
+
+
 INCAPSULA = b"""<html style="height:100%"><head><meta name="robots" content="noindex"></head><body>
     <iframe src="/_Incapsula_Resource?x=28" width="100%">
     Request unsuccessful. Incapsula incident ID: 1-2</iframe></body></html>"""

@@ -65,6 +65,6 @@ def block_reason(content: bytes, status: int) -> str | None:
     for mark, reason in _MARKS:
         if mark.search(page):
             return reason
-    if len(content) <= _STUB and _INCAPSULA_STUB.search(page):
+    if title is None and len(content) <= _STUB and b"</html" in page and _INCAPSULA_STUB.search(page):
         return "an Incapsula block page"
     return None

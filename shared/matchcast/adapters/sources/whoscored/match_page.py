@@ -28,7 +28,6 @@ from matchcast.adapters.sources.whoscored.scores import NO_SCORES, Pair, Scores,
 from matchcast.adapters.sources.whoscored.statuses import LATER_THAN_90, clock_of, status_of
 from matchcast.domain.competitions import Competition
 from matchcast.domain.match import MatchStatus, RejectedRow
-from matchcast.errors import BadSource
 from matchcast.ports import Parsed
 
 PAGE: Final = 'a match page (require.config.params["args"] with its matchCentreData)'
@@ -70,20 +69,20 @@ def parse_page(raw: bytes, file_name: str) -> Parsed:
     args = _ARGS.search(page)
     data = _CENTRE.search(page, args.end()) if args else _OLD_CENTRE.search(page)
     if args is None and data is None:
-        raise place.changed('require.config.params["args"] is missing')
+        raise place.absent(page, 'require.config.params["args"] is missing')
     inner = place.at("args") if args else place
     if data is None:
-        raise inner.changed("matchCentreData is missing")
+        raise inner.absent(page, "matchCentreData is missing")
     number = (_MATCH_ID.search(page, args.end(), data.start()) if args else None) or _CANONICAL.search(page)
     if number is None:
-        raise inner.changed("matchId is missing")
+        raise inner.absent(page, "matchId is missing")
     centre, header = _centre(page, data.end(), inner), _header(page)
     breadcrumb = _BREADCRUMB.search(page)
     if breadcrumb is None:
-        raise place.changed("breadcrumb-nav: no tournament is linked")
+        raise place.absent(page, "breadcrumb-nav: no tournament is linked")
     told = _Told.of(centre, header)
     if told is None:
-        raise inner.changed("matchCentreData is null, and there is no matchheader in its stead")
+        raise inner.absent(page, "matchCentreData is null, and there is no matchheader in its stead")
     name = " ".join(html.unescape(breadcrumb[3]).split())
     season = _SEASON_AT_END.search(name)
     try:
@@ -202,11 +201,7 @@ def _centre(page: str, start: int, place: Place) -> Centre | None:
     try:
         data, _ = json.JSONDecoder().raw_decode(page, start)
     except (ValueError, RecursionError) as error:
-        if "</html" not in page[-2000:].lower():
-            raise BadSource(
-                f"{place.file or 'the file'}: the page is cut off within matchCentreData; fetch it again", "file"
-            ) from error
-        raise place.at("matchCentreData").changed(f"is not JSON ({error})") from error
+        raise place.at("matchCentreData").absent(page, f"is not whole JSON ({error})") from error
     return None if data is None else part_of(data, Centre, place.at("matchCentreData"))
 
 

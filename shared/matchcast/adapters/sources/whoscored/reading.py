@@ -39,6 +39,16 @@ class Place(NamedTuple):
             self.path or "file",
         )
 
+    def absent(self, page: str, problem: str) -> BadSource:
+        """The error for a web page that lacks something: because it is cut off, or of another shape than we know."""
+        if "</html" in page[-2000:].lower():
+            return self.changed(problem)
+        where = f"{self.path}: " if self.path else ""
+        return BadSource(
+            f"{self.file or 'the file'}: {where}{problem}, for the page is cut off; expected {self.what}; fetch it again",
+            "file",
+        )
+
 
 def text_of(raw: bytes, place: Place) -> str:
     """The file as text.

@@ -131,7 +131,7 @@ def stages_of(raw: bytes, file_name: str = "tournament") -> tuple[Stage, ...]:
     Args:
         file_name: `tournament/ID.html` leaves out the stages of other tournaments that the page links to.
     Raises:
-        BadSource: it is empty or not UTF-8.
+        BadSource: it is empty, cut off, or not UTF-8.
         LayoutChanged: no stage is to be found in it.
     """
     place = Place(file_name, TOURNAMENT_PAGE)
@@ -153,7 +153,7 @@ def stages_of(raw: bytes, file_name: str = "tournament") -> tuple[Stage, ...]:
                 continue
         found.setdefault(stage[1], Stage(stage[1], name, path))
     if not found:
-        raise place.changed("no stage is linked")
+        raise place.absent(page, "no stage is linked")
     return tuple(found.values())
 
 
@@ -163,18 +163,19 @@ def seasons_of(raw: bytes, file_name: str = "tournament") -> tuple[Season, ...]:
     Args:
         file_name: `tournament/ID.html` leaves out those of other tournaments.
     Raises:
-        BadSource: it is empty or not UTF-8.
+        BadSource: it is empty, cut off, or not UTF-8.
         LayoutChanged: no season is to be found in it.
     """
     place = Place(file_name, TOURNAMENT_PAGE)
     tournament = _tournament_id(file_name)
     found: dict[str, Season] = {}
-    for path, name, _ in _options(text_of(raw, place), "seasons"):
+    page = text_of(raw, place)
+    for path, name, _ in _options(page, "seasons"):
         season = _SEASON.search(path)
         if season is not None and _belongs(path, tournament):
             found.setdefault(season[1], Season(season[1], name, path))
     if not found:
-        raise place.changed("no season is linked")
+        raise place.absent(page, "no season is linked")
     return tuple(found.values())
 
 
