@@ -1,5 +1,6 @@
 """`matchcast reparse`."""
 
+import gc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -69,6 +70,7 @@ def reparse(
     database = Database(database_url())
     if database.file is not None and not database.file.exists():
         migrate()
+    gc.disable()  # millions of tuples and no cycles, as in `matchcast ingest`
     try:
         captures, store = SqlCaptures(database), SqlMatchStore(database)
         chosen = _chosen(captures, source, _day(first_day), _day(last_day), capture)
@@ -80,6 +82,7 @@ def reparse(
                 heard=lambda read: progress.update(reading, description=f"reading {read.name} of {read.taken_at:%F %R}"),
             )  # fmt: skip
     finally:
+        gc.enable()
         database.close()
     _show(done, source)
     if done.unreadable:
