@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.airflow.installed import Airflow, connection, install
-from tests.entrypoints.chain import Chain, chained
+from tests.entrypoints.chain import Chain, chained, eventually
 from tests.entrypoints.house import House
 from tests.entrypoints.served import served
 from tests.entrypoints.shelf import Shelf
@@ -48,11 +48,13 @@ class System:
     environment: dict[str, str]
 
     def told(self, dag: str) -> dict[str, Any]:
-        """The one event that told of a failed run."""
-        event = self.chain.seen("ingest", "workflow.failed")
-        data: dict[str, Any] = event.data
-        assert (event.source, data["dag"]) == ("/matchcast/airflow", dag)
-        return data
+        """What told of a failed run of this DAG; waits for it."""
+
+        def found() -> dict[str, Any] | None:
+            events = self.chain.taps.on("ingest").get("workflow.failed", [])
+            return next((event.data for event in events if event.data["dag"] == dag), None)
+
+        return eventually(found, lambda: f"nothing tells of a failed run of {dag}")
 
     @property
     def scrapes(self) -> list[Any]:

@@ -3,24 +3,28 @@
 import json
 import socket
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 
 def parse(folder: str) -> dict[str, Any]:
     """Load every DAG where nothing can connect, nor read a Variable or Connection."""
-    from airflow.dag_processing.dagbag import BundleDagBag
-    from airflow.sdk.execution_time import context
+    # of this interpreter; the one that checks types has no Airflow
+    dagbag = import_module("airflow.dag_processing.dagbag")
+    context = import_module("airflow.sdk.execution_time.context")
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("this is no work for a file that is parsed")
 
-    socket.socket.connect = refuse
-    for reads in ("_get_variable", "_get_connection"):
-        assert hasattr(context, reads)
-        setattr(context, reads, refuse)
     loaded = set(sys.modules)
-    bag = BundleDagBag(folder, bundle_path=Path(folder), bundle_name="dags-folder")
+    with (
+        patch.object(socket.socket, "connect", refuse),
+        patch.object(context, "_get_variable", refuse),
+        patch.object(context, "_get_connection", refuse),
+    ):
+        bag = dagbag.BundleDagBag(folder, bundle_path=Path(folder), bundle_name="dags-folder")
     return {
         "errors": bag.import_errors,
         "seconds": {Path(stat.file).name: stat.duration.total_seconds() for stat in bag.dagbag_stats},

@@ -24,7 +24,6 @@ from tests.pipeline.project import make_project
 pytestmark = pytest.mark.slow
 
 OURS = str(ROOT / ".venv" / "bin")
-BOTH_STORED = {"inserted": 2, "updated": 0, "unchanged": 0, "rejected": 0}
 
 
 class Loses:
@@ -52,32 +51,23 @@ class Loses:
         await (Response("", 502) if lost else kept)(scope, receive, send)
 
 
-def test_the_fixtures_of_fifteen_days_are_scraped(airflow: Airflow, system: System) -> None:
-    ended = airflow.test("etl_livescores_02", "2025-03-01", **system.environment)
-    assert ended.state == "success", ended.log
-    (asked,) = system.scrapes
-    assert (asked.data["source"], asked.data["from"], asked.data["to"]) == ("football-data", "2025-03-01", "2025-03-16")
-    assert ended.gave["wait"] == BOTH_STORED
-
-
-def test_a_month_is_the_data_interval_a_triggerer_may_wait_and_a_retry_makes_no_second_scrape(
+def test_the_fixtures_of_fifteen_days_are_scraped_and_a_retry_makes_no_second_scrape(
     airflow: Airflow, system: System
 ) -> None:
     """The answer to POST /scrape is lost on its way; the task asks again and waits for the scrape of the first time."""
     losing = Loses(str(system.chain.front.base_url))
-    given = {"tournaments": ["england:premier-league"]}
     with served(losing) as between:
         between_us = connection(str(between.base_url), system.chain.front.headers["X-API-Key"])
-        changes = {"AIRFLOW_CONN_MATCHCAST": between_us, "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
-        ended = airflow.test("etl_livescores_03", "2025-04-02", given, **(system.environment | changes))
+        ended = airflow.test(
+            "etl_livescores_02", "2025-03-01", **(system.environment | {"AIRFLOW_CONN_MATCHCAST": between_us})
+        )
     assert ended.state == "success", ended.log
     assert ended.tasks["ask"] == ("success", 2)
     assert losing.posts == [losing.posts[0]] * 2
-    assert losing.posts[0].startswith(f"etl_livescores_03/{ended.run}/ask")
+    assert losing.posts[0].startswith(f"etl_livescores_02/{ended.run}/ask")
     (asked,) = system.scrapes
-    assert (asked.data["from"], asked.data["to"]) == ("2025-03-01", "2025-03-31")
-    assert asked.data["tournaments"] == given["tournaments"]
-    assert ended.gave["wait"] == BOTH_STORED
+    assert (asked.data["source"], asked.data["from"], asked.data["to"]) == ("football-data", "2025-03-01", "2025-03-16")
+    assert ended.gave["wait"] == {"inserted": 2, "updated": 0, "unchanged": 0, "rejected": 0}
 
 
 def test_a_failed_scrape_fails_the_run_at_once_with_its_reason_and_the_broker_hears_of_it(
@@ -92,17 +82,6 @@ def test_a_failed_scrape_fails_the_run_at_once_with_its_reason_and_the_broker_he
     assert "has none of the" in told["problem"]["detail"]
     (asked,) = system.scrapes
     assert (asked.data["from"], asked.data["to"]) == ("2025-02-26", "2025-03-01")
-
-
-def test_more_than_ninety_days_by_hand_are_refused(airflow: Airflow, system: System) -> None:
-    days = {"from": "2025-01-01", "to": "2025-04-01"}
-    ended = airflow.test("etl_livescores_04", "2025-03-01", days, **system.environment)
-    assert ended.state == "failed"
-    assert ended.tasks["ask"] == ("failed", 1)
-    told = system.told("etl_livescores_04")
-    assert (told["task"], told["problem"]["field"]) == ("ask", "to")
-    assert "more than 90 days" in told["problem"]["detail"]
-    assert system.scrapes == []
 
 
 def test_the_drift_dag_sends_the_event_that_the_pingsource_sends(airflow: Airflow, system: System) -> None:
