@@ -46,7 +46,7 @@ CLOUDFLARE: Final = html(
 CAPTCHA: Final = html(
     "<script src='/captcha/api.js'></script><form action='/captcha' id='captcha-form'><div class='g-recaptcha'></div></form>"
 )
-BLOCKED, CHANGED, BAD, AWAY = "turns us away", "mend its parser", "", "try again later"
+AWAY: Final = "try again later"
 
 
 def troubles(url: str) -> dict[str, Trouble]:

@@ -84,7 +84,7 @@ class WhoScoredFeed:
     def parse(self, file: RawFile, now: datetime) -> Parsed:
         reason = block_reason(file.content, file.status)
         if reason is not None:
-            raise SourceBlocked(f"source: {file.url} turns us away: {reason}", retry_after=file.retry_after)
+            raise SourceBlocked(f"{file.url}: {reason}", retry_after=file.retry_after)
         if file.status in _GONE and file.name.startswith("match/"):
             return Parsed([], [RejectedRow(1, f"{file.url} answered {file.status}; its statistics are not known")])
         if file.status != 200:
@@ -217,8 +217,9 @@ class _Walk:
 def _taken(file: RawFile) -> Asked:
     """Hand it over; a visit ends where it was refused."""
     yield file
-    if block_reason(file.content, file.status) is not None:
-        raise SourceBlocked(f"source: {file.url} turns us away", retry_after=file.retry_after)
+    reason = block_reason(file.content, file.status)
+    if reason is not None:
+        raise SourceBlocked(f"{file.url}: {reason}", retry_after=file.retry_after)
     return file
 
 
