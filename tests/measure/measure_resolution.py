@@ -95,7 +95,7 @@ def tell(what: str, found: Found, of: int) -> None:
     linked = found.right + len(found.wrong)
     precision = f"{found.right / linked:7.1%}" if linked else "      -"
     print(
-        f"{what:<58}{precision}{found.right / of:8.1%}{found.right:>5} of {of:<4}{len(found.wrong):>6}"
+        f"{what:<62}{precision}{found.right / of:8.1%}{found.right:>5} of {of:<4}{len(found.wrong):>6}"
         f"{len(found.split):>6}{len(found.held):>6}{found.by_spelling:>9}{found.by_calendar:>9}{found.seconds:>8.1f} s"
     )
     for word in (*found.wrong, *found.split):
@@ -131,10 +131,11 @@ def main() -> None:
     all_seasons = [row for row in read(merged) if row.tournament in leagues]
     ours = [row for row in all_seasons if row.season == 2024]
     months, our_months = list(by_month(theirs)), list(by_month(ours))
+    in_turn = [month for both in zip(our_months, months, strict=False) for month in both]
     of = sum(map(len, FOOTBALL_DATA_NAME.values()))
     print(f"football-data and openfootball 2024/25, {', '.join(sorted(leagues))}: {of} clubs")
     print(
-        f"{'':<58}{'precise':>7}{'recall':>8}{'right':>12}{'wrong':>6}{'split':>6}{'open':>6}{'spelling':>9}{'matches':>9}"
+        f"{'':<62}{'precise':>7}{'recall':>8}{'right':>12}{'wrong':>6}{'split':>6}{'open':>6}{'spelling':>9}{'matches':>9}"
     )
     pair = "openfootball", "football-data"
     for known in (False, True):
@@ -145,7 +146,7 @@ def main() -> None:
             ("football-data, then openfootball by months", [ours, *months]),
             (
                 "both by months in turn, then again",
-                [*(m for ms in zip(our_months, months, strict=False) for m in ms), ours, theirs],
+                [*in_turn, ours, theirs],
             ),
             ("football-data 1993-2025, then openfootball", [all_seasons, theirs]),
         ):

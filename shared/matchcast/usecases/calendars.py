@@ -6,15 +6,16 @@ A name means a club when
 
 - five matches or more agree, against opponents that are settled, or are being settled along and both tell the result;
 - on no day both play and the other match is another one (another opponent, or the other side);
-- results differ in at most one of twenty of those matches;
+- at most one match for twenty that agree is in dispute: its result differs, or its opponent is open, though the source
+  has a name for the club's opponent;
 - the source has no other name for the club, and no other club can be this name, nor this club another name: can be,
-  that is, with one match that may agree and none against.
+  that is, with one match that may agree, none against, and at most one in dispute for twenty that may agree.
 
 Names settled are opponents settled, so the rule is applied until it settles no more. Names of one round stand or fall
 together: those that fail once the others are taken away are taken away too.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -46,7 +47,7 @@ class Evidence(NamedTuple):
     Attributes:
         agreeing: against settled opponents.
         likely: the opponents are not settled; all else agrees.
-        disputed: the same match, with two results.
+        disputed: the same match but for its result, or but for an opponent that is open while the club's has a name.
         against: both play, but not the same match.
     """
 
@@ -94,16 +95,16 @@ class Clubs:
 
     def __init__(self, matches: Iterable[PlayedOn]) -> None:
         self._days: dict[str, defaultdict[tuple[str, int], list[Entry]]] = {}
+        self._tournaments: dict[str, set[str]] = {}
         for club, entries in diaries_of(matches).items():
             days = self._days[club] = defaultdict(list)
             for entry in entries:
                 days[entry.tournament, entry.day].append(entry)
+            self._tournaments[club] = {entry.tournament for entry in entries}
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._days)
-
-    def __contains__(self, club: object) -> bool:
-        return club in self._days
+    def of(self, tournaments: Collection[str]) -> Iterator[str]:
+        """The clubs that have a match in one of these."""
+        return (club for club, played in self._tournaments.items() if not played.isdisjoint(tournaments))
 
     def near(self, club: str, entry: Entry) -> Sequence[Entry]:
         """The club's matches at most a day from this one, in its tournament."""
@@ -126,16 +127,16 @@ class Meaning(NamedTuple):
 
 
 def weigh(
-    entries: Sequence[Entry], club: str, clubs: Clubs, meaning: Meaning, taken: Collection[str], *, all: bool = True
+    entries: Sequence[Entry], club: str, clubs: Clubs, meaning: Meaning, taken: Collection[str], *, whole: bool = True
 ) -> Evidence:
     """Compare a name's matches with a club's.
 
     Args:
         taken: clubs that the source has a name for.
-        all: go on after the first match that speaks against.
+        whole: go on though it is clear that they cannot be one.
     """
     fits: dict[tuple[str, int, bool], _Fit] = {}
-    against = 0
+    against = disputed = 0
     for mine in entries:
         near = clubs.near(club, mine)
         if not near:
@@ -143,11 +144,12 @@ def weigh(
         fit, theirs = max(((_fit(mine, theirs, meaning, taken), theirs) for theirs in near), key=lambda pair: pair[0])
         if fit is _Fit.AGAINST:
             against += 1
-            if not all:
-                break
         else:
+            disputed += fit is _Fit.DISPUTED
             key = theirs.tournament, theirs.day, theirs.home
             fits[key] = max(fit, fits.get(key, fit))
+        if not whole and (against or disputed * MATCHES_PER_DISPUTE > len(entries)):
+            break
     told = list(fits.values())
     return Evidence(told.count(_Fit.AGREEING), told.count(_Fit.LIKELY), told.count(_Fit.DISPUTED), against)
 
@@ -155,17 +157,15 @@ def weigh(
 def _fit(mine: Entry, theirs: Entry, meaning: Meaning, taken: Collection[str]) -> _Fit:
     if mine.home is not theirs.home:
         return _Fit.AGAINST
-    same_result = mine.goals == theirs.goals or mine.goals is None or theirs.goals is None
     opponent = meaning.clubs.get(mine.other)
-    if opponent is None:
-        return _Fit.LIKELY if same_result and theirs.other not in taken else _Fit.AGAINST
-    if opponent != theirs.other:
+    if opponent is not None and opponent != theirs.other:
         return _Fit.AGAINST
-    if not same_result:
+    if opponent is None and theirs.other in taken:  # unless the source has a second name for that club
         return _Fit.DISPUTED
-    if mine.other in meaning.along and (mine.goals is None or theirs.goals is None):
-        return _Fit.LIKELY
-    return _Fit.AGREEING
+    if mine.goals != theirs.goals and mine.goals is not None and theirs.goals is not None:
+        return _Fit.DISPUTED
+    told = mine.other not in meaning.along or (mine.goals is not None and theirs.goals is not None)
+    return _Fit.AGREEING if opponent is not None and told else _Fit.LIKELY
 
 
 def settle_by_calendar(
@@ -179,31 +179,32 @@ def settle_by_calendar(
         taken: clubs that the source has a name for.
     """
     found: dict[str, str] = {}
+    may_be = {name: list(clubs.of({entry.tournament for entry in entries})) for name, entries in names.items()}
     while True:
         meaning = Meaning({**settled, **found})
         used = {*taken, *found.values()}
-        pairs = _only_pairs(
-            {name: entries for name, entries in names.items() if name not in found}, clubs, meaning, used
-        )
-        together = _standing(pairs, names, clubs, meaning, used)
+        may_be = {
+            name: [club for club in left if club not in used and _can_be(names[name], club, clubs, meaning, used)]
+            for name, left in may_be.items()
+            if name not in found
+        }
+        together = _standing(_only_pairs(may_be), names, clubs, meaning, used)
         if not together:
             return found
         found |= together
 
 
-def _only_pairs(names: Diaries, clubs: Clubs, meaning: Meaning, used: Collection[str]) -> dict[str, str]:
+def _can_be(entries: Sequence[Entry], club: str, clubs: Clubs, meaning: Meaning, used: Collection[str]) -> bool:
+    """One match may agree and none speaks against. What cannot be now cannot be later, when more is settled."""
+    evidence = weigh(entries, club, clubs, meaning, used, whole=False)
+    agreeing = evidence.agreeing + evidence.likely
+    return evidence.against == 0 and agreeing > 0 and evidence.disputed * MATCHES_PER_DISPUTE <= agreeing
+
+
+def _only_pairs(may_be: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Names and clubs that can be one, and neither of them anything else."""
-    may_be: dict[str, list[str]] = {}
-    could_mean: defaultdict[str, int] = defaultdict(int)
-    free = [club for club in clubs if club not in used]
-    for name, entries in names.items():
-        may_be[name] = []
-        for club in free:
-            evidence = weigh(entries, club, clubs, meaning, used, all=False)
-            if evidence.against == 0 and evidence.agreeing + evidence.likely > 0:
-                may_be[name].append(club)
-                could_mean[club] += 1
-    return {name: found[0] for name, found in may_be.items() if len(found) == 1 and could_mean[found[0]] == 1}
+    could_mean = Counter(club for left in may_be.values() for club in left)
+    return {name: left[0] for name, left in may_be.items() if len(left) == 1 and could_mean[left[0]] == 1}
 
 
 def _standing(
@@ -226,7 +227,7 @@ def likeliest(
 ) -> Sequence[tuple[str, Evidence]]:
     """The clubs that a name may mean by the calendar, best first; a taken one only if enough matches agree."""
     found = []
-    for club in clubs:
+    for club in clubs.of({entry.tournament for entry in entries}):
         evidence = weigh(entries, club, clubs, meaning, taken)
         if evidence.agreeing + evidence.likely == 0 or evidence.refutes:
             continue
