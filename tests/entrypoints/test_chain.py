@@ -125,6 +125,28 @@ def test_new_results_renew_the_forecasts_shown_and_settle_those_on_record(
     assert sorted(chain.taps.on("ingest")) == ["matches.ingested", "scrape.requested"]
 
 
+@pytest.mark.parametrize("broker_url", [MEMORY], indirect=True)
+def test_overlapping_windows_settle_each_match_once_and_renew_what_they_touch(chain: Chain, database: Database) -> None:
+    """The second window holds the first one's match too, and touches England only; the third says nothing new."""
+    results, renewed, settled = [], [], []
+    for first_day, last_day in (
+        ("2025-03-04", "2025-03-06"),
+        ("2025-03-05", "2025-03-14"),
+        ("2025-03-05", "2025-03-14"),
+    ):
+        task = chain.task(chain.front.post("/scrape", json=SCRAPE | {"from": first_day, "to": last_day}))
+        matches = task["result"]["matches"]
+        results.append((matches["updated"], matches["unchanged"]))
+        asked = next(e for e in chain.taps.on("ingest")["scrape.requested"] if e.data["task_id"] == task["task_id"])
+        told = chain.seen("ingest", "matches.ingested", asked)
+        renewed.append(chain.seen("inference", "forecasts.updated", told).data["recorded"])
+        chain.seen("inference", "forecasts.settled", told)
+        settled.append(count(database, settlements))
+    assert results == [(1, 0), (1, 1), (0, 2)]
+    assert renewed == [7, 5, 0]
+    assert settled == [1, 2, 2]
+
+
 def test_a_forecast_asked_for_is_made_later(chain: Chain) -> None:
     task = chain.task(chain.front.post("/predict/async/", json=PAIRING))
     assert task["status"] == "success", task["problem"]
