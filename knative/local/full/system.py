@@ -19,7 +19,7 @@ from knative.local.services.mlflow import Mlflow
 from knative.local.services.postgres import Postgres
 from knative.local.services.program import MARK, Program, answers, end_marked, inherited, run_as
 from knative.local.services.prometheus import Prometheus
-from knative.local.services.rabbitmq import Ports, Rabbitmq
+from knative.local.services.rabbitmq import GUEST, Ports, Rabbitmq
 from knative.local.services.redis import RedisServer
 from matchcast.adapters.buckets import Buckets
 from matchcast.adapters.database.api_keys import SqlApiKeys
@@ -98,10 +98,10 @@ class System:
         return {
             "API": f"{self.base}/docs",
             "MLflow": self._mlflow.url,
-            "MinIO": self._minio.console,
-            "RabbitMQ": f"http://127.0.0.1:{self._kept.ports['management']}",
+            "MinIO": f"{self._minio.console} (user {self._minio.user})",
+            "RabbitMQ": f"http://127.0.0.1:{self._kept.ports['management']} (user {GUEST})",
             "Prometheus": self._prometheus.url,
-            **({"Airflow": f"{self._airflow.url} ({USER}, {self._kept.secrets['airflow']})"} if self._airflow else {}),
+            **({"Airflow": f"{self._airflow.url} (user {USER})"} if self._airflow else {}),
             "PostgreSQL": f"127.0.0.1:{self._kept.ports['postgres']}",
             "Redis": f"127.0.0.1:{self._kept.ports['redis']}",
         }
@@ -117,17 +117,19 @@ class System:
             "MATCHCAST_QUEUES_URL": self._rabbitmq.management_url,
             "MATCHCAST_URL": self.base,
             "MATCHCAST_API_KEY": self._kept.key or "",
+            "MATCHCAST_AIRFLOW_PASSWORD": self._kept.secrets["airflow"],
             "MLFLOW_TRACKING_URI": self._mlflow.url,
         }
 
     @property
+    def _servers(self) -> list[Program]:
+        """What the others use."""
+        return [self._rabbitmq.program, self._redis.program, self._minio.program, self._postgres.program]
+
+    @property
     def _programs(self) -> list[Program]:
-        """In the order in which they end."""
         scheduler = [] if self._airflow is None else [self._airflow.program]
-        return [
-            *scheduler, self._functions, self._prometheus.program, self._mlflow.program, self._rabbitmq.program,
-            self._redis.program, self._minio.program, self._postgres.program,
-        ]  # fmt: skip
+        return [*scheduler, self._functions, self._prometheus.program, self._mlflow.program, *self._servers]
 
     def start(self) -> None:
         """Start everything, and wait until it answers.
@@ -207,7 +209,7 @@ class System:
             "MATCHCAST_CACHE_DIR": str(self._place("cache")),
         }
         given = inherited("AWS_", "MLFLOW_") | self.environment | own
-        for name in ("MATCHCAST_URL", "MATCHCAST_API_KEY"):
+        for name in ("MATCHCAST_URL", "MATCHCAST_API_KEY", "MATCHCAST_AIRFLOW_PASSWORD"):
             del given[name]
         command = [sys.executable, "-m", "knative.local", "--port", str(self._kept.ports["front"])]
         self._functions.launch([*command, *self._wanted.options()], given, Path.cwd())
@@ -231,13 +233,12 @@ class System:
 
     def stop(self) -> None:
         """End everything in good order, and whatever is left of it."""
-        if self._airflow is not None:
-            self._airflow.stop()
-        self._functions.stop(DRAIN_SECONDS)
-        self._prometheus.stop()
-        self._mlflow.stop()
+        users = [program for program in self._programs if program not in self._servers]
+        for program in users:
+            program.ask_to_end()
+        for program in users:
+            program.stop(DRAIN_SECONDS)
         self._rabbitmq.shut()
-        self._redis.stop()
-        self._minio.stop()
-        self._postgres.stop()
+        for program in self._servers:
+            program.stop()
         end_marked(str(self._folder), LEFT_SECONDS)

@@ -38,6 +38,7 @@ class Program:
         self._user = user
         self._ends = ends
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = False
 
     @property
     def pid(self) -> int | None:
@@ -55,6 +56,7 @@ class Program:
         Args:
             folder: it is started in.
         """
+        self._asked = False
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 list(map(str, command)),
@@ -82,9 +84,15 @@ class Program:
         """The end of its log, and where the rest is."""
         return f"{self.log.read_text(errors='replace')[-_SHOWN:].strip()} (log in {self.log})"
 
+    def ask_to_end(self) -> None:
+        """Have it begin to end in good order, once."""
+        if not self._asked:
+            self.signal(self._ends)
+        self._asked = True
+
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End it in good order, and what is left of its session after so many seconds."""
-        self.signal(self._ends)
+        self.ask_to_end()
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
