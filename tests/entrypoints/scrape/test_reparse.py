@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
@@ -18,10 +19,14 @@ from matchcast.adapters.objects_folder import FolderStore
 from matchcast.adapters.sources import captured
 from matchcast.adapters.sources.feeds import FootballDataFeed, OpenFootballFeed
 from matchcast.adapters.sources.football_data import FootballData
+from matchcast.domain.match import MatchStatus
 from matchcast.events import MatchesIngested, ScrapeFailed, payload_of
 from matchcast.ports import Parsed
+from matchcast.ports.feeds import RawFile, Visit, Window
+from tests.browser.league import short_leagues
+from tests.browser.site import Site
 from tests.entrypoints.recorder import deliver, reply_of
-from tests.entrypoints.scraping import asks, function_of, rows
+from tests.entrypoints.scraping import NOW, asks, function_of, rows
 from tests.entrypoints.served import served
 from tests.entrypoints.shelf import Shelf
 
@@ -289,4 +294,57 @@ def test_openfootball_is_rebuilt_too(
     anew = fresh()
     done = reparse(settings, database=anew, source="openfootball")
     assert "2 captures of openfootball read" in done.output
+    assert told(anew) == told(database)
+
+
+@dataclass
+class Walked:
+    """The month feeds of a site like WhoScored's and the pages of matches played, without a browser."""
+
+    site: Site
+    name: str = "whoscored"
+
+    def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
+        self.site.now = visit.now
+        for league in self.site.leagues:
+            for month in sorted({f"{game.kickoff_at:%Y%m}" for game in league.games}):
+                path = f"/tournaments/{league.stage_id}/data/?d={month}"
+                yield self._page(f"month/{league.stage_id}/{month}.json", path, visit)
+            for game in league.games:
+                if game.status_at(visit.now) == MatchStatus.FINISHED:
+                    yield self._page(f"match/{game.id}.html", f"/matches/{game.id}/live/{league.slug}", visit)
+
+    def _page(self, name: str, path: str, visit: Visit) -> RawFile:
+        kept = visit.kept(path)
+        page = self.site.answer(path, "", kept and kept.etag)
+        if page.status == 304 and kept is not None:
+            return kept
+        return RawFile(name, path, page.media_type, page.body, page.status, dict(page.headers)["ETag"])
+
+    def parse(self, file: RawFile, now: datetime) -> Parsed:
+        return captured.parse_captured(self.name, file, now)
+
+
+def test_whoscored_is_rebuilt_too(settings: dict[str, str], database: Database, fresh: Callable[[], Database]) -> None:
+    """Results come in the month feed, statistics and the referee on pages of their own, which are asked for once."""
+    leagues = short_leagues()
+    feed = Walked(Site(leagues, NOW))
+    starts = leagues[0].games[0].kickoff_at
+
+    def visit_at(at: datetime) -> None:
+        with served(function_of(feed, settings, now=lambda: at)) as client:
+            asked = asks("whoscored", at.isoformat(), **{"from": "2024-07-01", "to": "2025-06-30", "tournaments": []})
+            reply = reply_of(deliver(client, asked))
+        assert reply is not None
+        payload_of(reply, MatchesIngested)
+
+    for week in (2, 3, 6):
+        visit_at(starts + timedelta(weeks=week))
+    before = stored(database)
+    assert len(before.stats) > 10
+    anew = fresh()
+    for target in (None, anew):
+        done = reparse(settings, database=target, source="whoscored")
+        assert done.exit_code == 0, done.output
+    assert stored(database) == before
     assert told(anew) == told(database)
