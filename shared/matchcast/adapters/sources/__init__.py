@@ -7,6 +7,8 @@ demo           the matches that the package `premier-league` carries
 whoscored      feeds, match pages and lists of WhoScored, as captured
 aliases        what these sources call the clubs
 tabular        what the CSV sources share
+feeds          the sources that are asked over the network; http_get asks for files
+captured       what a source answered, read as of the moment it was captured
 """
 
 from datetime import date
