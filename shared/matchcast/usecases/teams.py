@@ -64,12 +64,13 @@ def resolve_teams(
         country = country_of(row.tournament)
         if country is not None:
             by_country[row.source, country].append(row)
-    told = {(row.source, row.source_id) for row in rows}
-    waiting = [match for match in stored.waiting_matches() if (match.source, match.source_id) not in told]
+    waiting = {(match.source, match.source_id): match for match in stored.waiting_matches()}
+    told_again = {key for row in rows if (key := (row.source, row.source_id)) in waiting}
+    kept_waiting = [match for key, match in waiting.items() if key not in told_again]
     ids: dict[tuple[str, str], Mapping[str, str]] = {}
     placed: list[PlayedOn] = []
     for (source, country), mine in by_country.items():
-        kept = [m for m in waiting if m.source == source and country_of(m.tournament) == country]
+        kept = [m for m in kept_waiting if m.source == source and country_of(m.tournament) == country]
         known = Country(source, country, teams, aliases, committed, Told(mine, kept), stored, placed)
         ids[source, country] = known.settle(policy, now, result)
         if len(by_country) > 1:
@@ -78,9 +79,7 @@ def resolve_teams(
     held = {(alias.source, alias.country, alias.name): alias for alias in result.held}
     for index, row in enumerate(rows):
         _place(row, index, ids, held, result)
-    waited = {(match.source, match.source_id) for match in stored.waiting_matches()}
-    still = {(match.source, match.source_id) for match in result.waiting}
-    result.released = sorted((waited & told) - still)
+    result.released = sorted(told_again - {(match.source, match.source_id) for match in result.waiting})
     return result
 
 

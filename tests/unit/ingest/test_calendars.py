@@ -163,6 +163,25 @@ def test_a_club_that_no_other_source_tells_is_new_once_theirs_all_have_names() -
     assert [team.name for team in found.new_teams] == ["Zeppelin"]
 
 
+def test_two_sources_in_one_load_are_compared_too() -> None:
+    store = loaded([*told_by("ours", OURS, season()), *told_by("theirs", THEIRS, season())])
+    assert store.groups() == one_club_each()
+
+
+def test_a_second_name_of_an_opponent_does_not_leave_a_club_open() -> None:
+    """Of a club's 22 matches one is against a name that is not settled, since its club has another name."""
+    clubs = 12
+    ours, games = WORDS[:clubs], season(clubs)
+    names = (ours[0], "Zeppelin", *ours[2:])
+    told = told_by("theirs", names, games)
+    second = next(i for i, game in enumerate(games) if (game.home, game.away) == (0, 1))
+    told[second] = told[second]._replace(home_team="Yggdrasil")
+    store = loaded(told_by("ours", ours, games))
+    found = store.take(told)
+    assert [alias.name for alias in found.held] == ["Yggdrasil"]
+    assert store.named()["theirs", "Zeppelin"] == f"norway:{ours[1].lower()}"
+
+
 def test_matches_that_wait_are_evidence_for_the_next_load() -> None:
     names = with_seeds(2)
     days = sorted({game.day for game in season()})
