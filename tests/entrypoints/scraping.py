@@ -136,7 +136,7 @@ class Pages:
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
         if file.status == 403:
-            raise SourceBlocked("403, a block page", retry_after=self.retry_after)
+            raise SourceBlocked(f"source: {self.name} turns us away: 403", retry_after=self.retry_after)
         if file.content.startswith(b"<"):
             raise LayoutChanged("it begins with <, not with Div", "Div")
         return parse_captured("football-data", file, now)

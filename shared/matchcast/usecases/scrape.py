@@ -53,7 +53,7 @@ class Scraping:
         kept_for: how long a task's status can be asked for.
         left_alone_for: how long a source that turns us away is left alone, if it does not say itself.
         problem_of: an error as events and tasks tell it.
-        count: hears of every answer kept and of every end: the source, and what it was.
+        count: hears of every answer kept (`captured`) and of how every scrape ended: the source, and what it was.
     """
 
     feeds: Mapping[str, Feed]
@@ -148,11 +148,7 @@ def _check(source: str, window: Window, feeds: Mapping[str, Feed]) -> None:
 
 
 def _words(source: str, cool_down: CoolDown) -> str:
-    return f"source: {source} turned us away ({cool_down.reason}); it is left alone until {_told(cool_down.until)}"
-
-
-def _told(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{cool_down.reason}; {source} is left alone until {cool_down.until:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @contextmanager
@@ -177,7 +173,7 @@ class _Scrape:
     now: datetime
     deadline: Deadline
     captures: list[str] = field(default_factory=list)
-    ended: str = "failed"
+    ended: str | None = None
 
     def run(self) -> Event | None:
         before = self.given.inbox.handled(_SERVICE, self.event)
@@ -196,7 +192,8 @@ class _Scrape:
 
     def _once(self, effect: Effect) -> Event | None:
         reply = self.given.inbox.once(_SERVICE, self.event, self.now, effect)
-        self.given.count(self.source if self.source in self.given.feeds else "", self.ended)
+        if self.ended is not None and self.source in self.given.feeds:
+            self.given.count(self.source, self.ended)
         return reply
 
     def _reply_of_another_delivery(self) -> Event | None:

@@ -53,10 +53,9 @@ def test_a_source_that_turns_us_away_is_asked_nothing_more(
     kept = rows(database, captures)
     assert [(row.name, row.status) for row in kept] == [("1.csv", 200), ("2.csv", 403)]
     assert kept[0].problem is None
-    assert kept[1].problem == "403, a block page"
-    assert "403, a block page" in told.problem.detail
-    assert "left alone until 2025-03-01 21:0" in told.problem.detail
-    assert kept[1].object_key in told.problem.detail
+    assert kept[1].problem == "source: pages turns us away: 403"
+    assert told.problem.detail.startswith(f"{kept[1].problem}; pages is left alone until 2025-03-01 21:0")
+    assert told.problem.detail.endswith(f"; see {kept[1].object_key}")
     done = task(database, "t")
     assert (done.state, done.problem) == (TaskState.FAILURE, told.problem.to_json())
     assert rows(database, matches) == []
@@ -70,7 +69,7 @@ def test_until_the_cool_down_is_over_scrapes_of_the_source_fail_at_once(
     asked = pages.asked
     told = failed(scrape, asks("pages", "later"))
     assert told.problem.type == "urn:matchcast:problem:source-blocked"
-    assert "turned us away (403, a block page); it is left alone until 2025-03-01 21:0" in told.problem.detail
+    assert told.problem.detail.startswith("source: pages turns us away: 403; pages is left alone until 2025-03-01 21:0")
     assert task(database, "later").state is TaskState.FAILURE
     answer = scrape.post("/scrape", json=ASKED | {"source": "pages"})
     assert_problem(answer, 503, words="left alone until 2025-03-01 21:0")
