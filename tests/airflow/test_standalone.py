@@ -67,6 +67,18 @@ def test_scheduler_and_triggerer_fill_a_range_of_months_and_tell_of_a_run_that_f
     assert told["problem"]["field"] == "to"
     assert "more than 90 days" in told["problem"]["detail"]
 
-    assert [run["state"] for run in ended(client, "etl_livescores_03", "backfill", 2)] == ["success", "success"]
-    asked = {(event.data["from"], event.data["to"]) for event in system.scrapes}
-    assert {("2025-02-01", "2025-02-28"), ("2025-03-01", "2025-03-31")} <= asked
+    runs = ended(client, "etl_livescores_03", "backfill", 2)
+    assert [run["state"] for run in runs] == ["success", "success"]
+    months = {("2025-02-01", "2025-02-28"), ("2025-03-01", "2025-03-31")}
+    assert {days for days in scraped(system) if days in months} == months
+
+    clear = {"dag_run_id": runs[0]["dag_run_id"], "dry_run": False, "only_failed": False, "reset_dag_runs": True}
+    client.post("/dags/etl_livescores_03/clearTaskInstances", json=clear).raise_for_status()
+    eventually(
+        lambda: len([days for days in scraped(system) if days in months]) == 3 or None,
+        lambda: "a run that was cleared does not scrape anew",
+    )
+
+
+def scraped(system: System) -> list[tuple[str, str]]:
+    return [(event.data["from"], event.data["to"]) for event in system.scrapes]
