@@ -225,12 +225,12 @@ def _standing(
 def likeliest(
     entries: Sequence[Entry], clubs: Clubs, meaning: Meaning, taken: Collection[str]
 ) -> Sequence[tuple[str, Evidence]]:
-    """The clubs that a name may mean by the calendar, best first; a taken one only if enough matches agree."""
+    """The clubs that a name may mean by the calendar, best first; a taken one only if a match agrees."""
     found = []
     for club in clubs.of({entry.tournament for entry in entries}):
         evidence = weigh(entries, club, clubs, meaning, taken)
         if evidence.agreeing + evidence.likely == 0 or evidence.refutes:
             continue
-        if club not in taken or evidence.agreeing >= ENOUGH:
+        if club not in taken or evidence.agreeing:
             found.append((club, evidence))
     return sorted(found, key=lambda told: (-told[1].agreeing, told[1].against, -told[1].likely, told[0]))
