@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares something dear (a trained project, images, servers) runs in one process, where there are several."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        together = folder if folder in ("chaos", "images", "pipeline") else str(item.path)
+        together = folder if folder in ("airflow", "chaos", "images", "pipeline") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(together))
 
 

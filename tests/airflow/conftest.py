@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.airflow.installed import Airflow, connection, install
+from knative.local.airflow import called
+from tests.airflow.installed import Airflow, install
 from tests.entrypoints.chain import Chain, chained, eventually
 from tests.entrypoints.house import House
 from tests.entrypoints.served import served
@@ -62,22 +64,21 @@ class System:
         return self.chain.taps.on("ingest").get("scrape.requested", [])
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    """The running local system, with a football-data shelf of two matches to come, and Airflow's connections to it."""
-    house, shelf = House(tmp_path), Shelf({"mmz4281/2425/E0.csv": E0})
+@contextmanager
+def running(folder: Path) -> Iterator[System]:
+    """The local system, with a football-data shelf of a match played and two to come, and Airflow's connections to it."""
+    house, shelf = House(folder), Shelf({"mmz4281/2425/E0.csv": E0})
     house.fill_database()
     key = house.key("ingest", "predict")
     with served(shelf) as source:
         given = house.environment | {"MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url)}
-        with chained(given, key, tmp_path / "manifests") as chain:
-            yield System(
-                house,
-                chain,
-                shelf,
-                {
-                    "AIRFLOW_CONN_MATCHCAST": connection(str(chain.front.base_url), key),
-                    "AIRFLOW_CONN_MATCHCAST_INGEST": connection(chain.broker("ingest")),
-                    "AIRFLOW_CONN_MATCHCAST_INFERENCE": connection(chain.broker("inference")),
-                },
-            )
+        with chained(given, key, folder / "manifests") as chain:
+            brokers = {name: chain.broker(name) for name in ("ingest", "inference")}
+            yield System(house, chain, shelf, called(str(chain.front.base_url), key, brokers))
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    """The running local system, for one test."""
+    with running(tmp_path) as system:
+        yield system

@@ -1,6 +1,5 @@
 """DAGs run by real Airflow against the running local system."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -9,8 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from knative.local.manifests import read_manifests
-from knative.local.ping import ping_event
 from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
 from tests.airflow.conftest import System
@@ -82,16 +79,6 @@ def test_a_failed_scrape_fails_the_run_at_once_with_its_reason_and_the_broker_he
     assert "has none of the" in told["problem"]["detail"]
     (asked,) = system.scrapes
     assert (asked.data["from"], asked.data["to"]) == ("2025-02-26", "2025-03-01")
-
-
-def test_the_drift_dag_sends_the_event_that_the_pingsource_sends(airflow: Airflow, system: System) -> None:
-    at = datetime(2025, 3, 1, 6, tzinfo=UTC)
-    ended = airflow.test("drift", at.isoformat(), **system.environment)
-    assert ended.state == "success", ended.log
-    seen = system.chain.seen("inference", "dev.knative.sources.ping")
-    (source,) = (s for s in read_manifests().ping_sources if s.metadata.name == "drift-daily")
-    sent = ping_event(source, "matchcast", at).attributes
-    assert (seen.id, seen.source, seen.type) == (sent["id"], sent["source"], sent["type"])
 
 
 def test_the_export_puts_a_snapshot_into_the_object_store(airflow: Airflow, system: System, tmp_path: Path) -> None:
