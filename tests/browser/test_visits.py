@@ -22,6 +22,9 @@ class Never:
     def check(self) -> None:
         pass
 
+    def left(self) -> float:
+        return 3600.0
+
 
 def expected(site: Site, first: str, last: str) -> dict[str, tuple[int, Any]]:
     """Status and goals of the site's matches of these days, by id."""
@@ -91,6 +94,9 @@ def test_a_pause_ends_when_the_time_is_over(site: Site, browser: Browser) -> Non
             if self.asked > 3:
                 raise TimedOut("over")
 
+        def left(self) -> float:
+            return 3600.0
+
     slept: list[float] = []
     feed = WhoScoredFeed(site.url, 600, lambda: nullcontext(browser), sleep=slept.append)
     files = feed.fetch(Window(date(2024, 10, 12), date(2024, 10, 13)), Visit(NOW, NOW, Over(), lambda url: None))
@@ -157,6 +163,34 @@ def test_a_source_that_turned_us_away_is_left_alone_for_as_long_as_it_says(visit
     assert (second.event, len(site.asked)) == ("scrape.failed", asked)
     assert "2024-10-20 10:30:0" in second.problem
     assert visiting.stored() == {}
+
+
+def test_match_pages_that_the_time_is_too_short_for_are_left_to_the_next_visit_of_these_days(
+    visiting: Visiting,
+) -> None:
+    """Results come with every visit, statistics bit by bit: a deadline must not keep a month of many leagues away."""
+    kept: dict[str, RawFile] = {}
+
+    def pages() -> int:
+        return sum(path.startswith("/matches/") for path in visiting.site.paths)
+
+    class Short(Never):
+        def left(self) -> float:
+            return 100.0 if pages() < 4 else 20.0
+
+    def visit(deadline: Never) -> tuple[set[str], list[str]]:
+        notes: list[str] = []
+        given = Visit(NOW, NOW, deadline, kept.get, notes.append)
+        for file in visiting.feed.fetch(Window(date(2024, 10, 12), date(2024, 10, 20)), given):
+            kept[file.url] = file._replace(taken_at=NOW)
+        return {file.name for file in kept.values() if file.name.startswith("match/")}, notes
+
+    some, notes = visit(Short())
+    whole, nothing = visit(Never())
+    assert notes == [f"{len(whole) - len(some)} of {len(whole)} match pages are left to the next scrape of these days"]
+    assert 0 < len(some) < len(whole)
+    assert not nothing
+    assert visit(Short()) == (whole, [])
 
 
 def test_what_was_kept_before_this_visit_is_enough_without_a_browser(site: Site) -> None:

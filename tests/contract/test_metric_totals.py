@@ -25,7 +25,7 @@ from matchcast.domain.match import Outcome
 from matchcast.errors import Unavailable
 from matchcast.ports.events import DeadLetter, Task, TaskState
 from matchcast.ports.feeds import Capture
-from matchcast.ports.metrics import Counted, Forecasts, Settled
+from matchcast.ports.metrics import Counted, Forecasts, Settled, Stored
 from matchcast.ports.scores import DriftReport
 from tests.contract.matches import KICKOFF, NOW, told
 from tests.contract.settling import Place
@@ -55,7 +55,7 @@ def make(database: Database, *probabilities: Probabilities, cause: Cause = Cause
 
 
 def test_an_empty_database_has_nothing_to_tell(store: LightMetricStore) -> None:
-    nothing = ({}, Forecasts(0, None, {}), None, Settled(0, None, None, None), {}, {}, None, {}, {})
+    nothing = Stored({}, Forecasts(0, None, {}), None, Settled(0, None, None, None), {}, {}, None)
     assert store.read(NOW, WINDOW) == nothing
 
 

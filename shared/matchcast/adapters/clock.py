@@ -20,8 +20,11 @@ class Timer:
         self._ends = time.monotonic() + seconds
 
     def check(self) -> None:
-        if time.monotonic() >= self._ends:
+        if self.left() <= 0:
             raise TimedOut(f"the work took longer than {self._seconds:g} s and was given up; nothing was written")
+
+    def left(self) -> float:
+        return self._ends - time.monotonic()
 
 
 def clock_from(starts_at: datetime | None) -> Clock:

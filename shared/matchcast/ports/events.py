@@ -26,6 +26,10 @@ class Deadline(Protocol):
         """
         ...
 
+    def left(self) -> float:
+        """Seconds until then; negative when it is over."""
+        ...
+
 
 class Sink(Protocol):
     """Where events are published: a broker."""

@@ -54,12 +54,14 @@ class Visit(NamedTuple):
         since: when it was first asked for: what was captured later is taken as it is and not asked for again, so that a
             visit that broke off goes on where it was.
         kept: the last good answer of an address, by URL.
+        note: hears what whoever asked for the visit should know besides its rows.
     """
 
     now: datetime
     since: datetime
     deadline: Deadline
     kept: Callable[[str], RawFile | None]
+    note: Callable[[str], None] = lambda _: None
 
 
 class Feed(Protocol):

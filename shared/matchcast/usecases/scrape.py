@@ -173,6 +173,7 @@ class _Scrape:
     now: datetime
     deadline: Deadline
     captures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     ended: str | None = None
 
     def run(self) -> Event | None:
@@ -227,7 +228,7 @@ class _Scrape:
         """The window's matches, file by file. What the source answered is kept before anyone looks into it."""
         feed = self.given.feeds[self.source]
         archive = Archive(self.given.objects, self.given.captures)
-        visit = Visit(self.now, self._since(), self.deadline, archive.latest)
+        visit = Visit(self.now, self._since(), self.deadline, archive.latest, self.notes.append)
         found, size = [], 0
         with _closing(feed.fetch(self.window, visit)) as files:
             for file in files:
@@ -311,6 +312,7 @@ class _Scrape:
             "new_teams": [team.team_id for team in report.new_teams[:_SHOWN]],
             "held_names": [alias.name for alias in report.held[:_SHOWN]],
             "rejected": [f"{file}:{row.line}: {row.reason}" for file, row in report.rejected[:_SHOWN]],
+            "notes": self.notes,
             "captures": list(payload.captures),
         }
 

@@ -80,6 +80,9 @@ class Over:
     def check(self) -> None:
         raise TimedOut("too late")
 
+    def left(self) -> float:
+        return -1.0
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

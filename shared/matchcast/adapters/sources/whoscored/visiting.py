@@ -31,6 +31,8 @@ _TIERS: Final = "tiers.json"
 _TIERS_KEPT: Final = timedelta(days=1)
 _SLICE: Final = 1.0
 """Seconds after which a pause looks whether the time is over."""
+_SPARE_SHARE: Final = 4
+"""Of a visit's time, one in so many parts is for reading and loading what was fetched."""
 _GONE: Final = frozenset((404, 410))
 
 Asked = Generator[RawFile, None, RawFile]
@@ -39,9 +41,10 @@ Asked = Generator[RawFile, None, RawFile]
 class WhoScoredFeed:
     """WhoScored, or a server with pages like it.
 
-    The front page first, as a person opens it. A window of few days is read from the live scores of each; a longer one
-    from the calendars of its tournaments, and the month feeds they name. Then the page of every match that was played,
-    once. A page that refuses ends the visit: it is not asked again, nor is anything else.
+    The front page first, as a person opens it. A window of few days is read from the live scores of each; a longer
+    one from the calendars of its tournaments, and the month feeds they name. Then the page of every match that was
+    played, once; those for which there is no time are left to later visits of these days. A page that refuses ends
+    the visit: it is not asked again, nor is anything else.
 
     Args:
         site: its address, `https://www.whoscored.com`.
@@ -68,6 +71,7 @@ class WhoScoredFeed:
 
     def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
         played: dict[str, None] = {}
+        spare = visit.deadline.left() / _SPARE_SHARE
         with ExitStack() as leaving:
             walk = _Walk(self, visit, leaving)
             by_day = (window.last_day - window.first_day).days < LONGEST_BY_DAY
@@ -78,8 +82,15 @@ class WhoScoredFeed:
                     played |= {
                         row.source_id: None for row in rows if row.status is MatchStatus.FINISHED and window.holds(row)
                     }
+            left = 0
             for match in played:
-                yield from walk.read(f"match/{match}.html", f"/matches/{match}/live", for_good=True)
+                name, path = f"match/{match}.html", f"/matches/{match}/live"
+                if visit.deadline.left() > spare or walk.has(path):
+                    yield from walk.read(name, path, for_good=True)
+                else:
+                    left += 1
+            if left:
+                visit.note(f"{left} of {len(played)} match pages are left to the next scrape of these days")
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
         reason = block_reason(file.content, file.status)
@@ -183,6 +194,10 @@ class _Walk:
         if answer.status == 304 and kept is not None:
             return (yield from _taken(kept))
         return (yield from _taken(_file(name, url, answer)))
+
+    def has(self, path: str) -> bool:
+        """Whether it was kept, at whatever time."""
+        return self._visit.kept(urljoin(self.feed.site, path)) is not None
 
     def open(self, name: str, path: str, variable: str) -> Asked:
         """A variable of a page's scripts; the page itself where it has none."""
