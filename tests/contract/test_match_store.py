@@ -44,6 +44,22 @@ def test_what_is_loaded_can_be_read_back_exactly(store: SqlMatchStore, database:
     assert prices[1].away == 4.333333333333333
 
 
+def test_the_referee_is_told_by_whoever_knows_and_not_forgotten(store: SqlMatchStore, database: Database) -> None:
+    def referee() -> str | None:
+        with database.reading() as connection:
+            found: str | None = connection.execute(select(matches.c.referee)).scalar_one()
+        return found
+
+    store.load([told()], [], [], NOW)
+    assert referee() is None
+    assert store.load([told(source="other", referee="A. Taylor")], [], [], LATER).matches == (0, 1, 0)
+    assert referee() == "A. Taylor"
+    store.load([told(), told(source="other", referee="M. Oliver")], [], [], LATER)
+    assert referee() == "A. Taylor"
+    store.load([told(referee="M. Oliver")], [], [], LATER)
+    assert referee() == "M. Oliver"
+
+
 def test_a_load_tells_of_every_match_how_it_stands_now(store: SqlMatchStore, database: Database) -> None:
     store.load([told(), fixture("Everton", "Chelsea")], [], [], NOW)
     other = fixture("Chelsea", "Everton")

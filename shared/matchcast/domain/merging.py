@@ -85,8 +85,8 @@ def plan_load(stored: Iterable[StoredMatch], rows: Iterable[tuple[SourceMatch, s
     fixture of that pairing and season at an earlier day (it was moved). Otherwise it is a new match.
 
     The source that a match came from may change all of it, only not turn a result back into a fixture. Another source
-    takes a match over when it knows more (a result where there was none); otherwise it only adds a kick-off time that
-    was unknown. Two sources with different results are a conflict: the stored one stays and the row is rejected.
+    takes a match over when it knows more (a result where there was none); otherwise it only adds a kick-off time or
+    a referee that was unknown. Two sources with different results are a conflict: the stored one stays and the row is rejected.
 
     Args:
         stored: every match of the tournaments in `rows`.
