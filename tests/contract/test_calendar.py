@@ -1,5 +1,6 @@
 """Who played whom on which day, as both databases tell it."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -7,8 +8,15 @@ import pytest
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
 from matchcast.domain.match import MatchStatus
+from matchcast.errors import BadInput
+from matchcast.ports import Parsed
 from matchcast.ports.calendar import PlayedOn, WaitingMatch
+from matchcast.ports.reviews import Reviewed
+from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
+from matchcast.usecases.team_decisions import decide_all
 from tests.contract.matches import ALIASES, KICKOFF, NOW, TEAMS, fixture, told
+from tests.unit.ingest.leagues import WORDS, told_by
+from tests.unit.ingest.test_calendars import season
 
 LEAGUE = "england:premier-league"
 DAY = KICKOFF.date()
@@ -56,3 +64,40 @@ def test_matches_wait_once_each_until_they_are_loaded(store: SqlMatchStore) -> N
     assert store.waiting_matches() == [one, moved]
     store.keep_waiting([], [("new", "1"), ("new", "2")])
     assert store.waiting_matches() == []
+
+
+def test_clubs_are_found_by_the_stored_matches_and_waiting_ones(database: Database) -> None:
+    """Their names are unlike ours: two rounds settle nothing, the others do, with what waited."""
+    stored = SqlMatchStore(database)
+    ours, theirs, games = WORDS[:4], WORDS[4:8], season(4, seed=3)
+    days = sorted({game.day for game in games})
+
+    def load(source: str, names: Sequence[str], these: Sequence[date]) -> IngestReport:
+        rows = told_by(source, names, [game for game in games if game.day in these])
+        return ingest([ParsedFile("file", Parsed(rows, []))], stored, [], NOW)
+
+    load("ours", ours, days)
+    first = load("theirs", theirs, days[:2])
+    assert (len(first.held), len(stored.waiting_matches())) == (4, 4)
+    load("theirs", theirs, days[2:])
+    whole = load("theirs", theirs, days)
+    assert (whole.rejected, stored.waiting_matches()) == ([], [])
+    clubs = {(alias.source, alias.name): alias.team_id for alias in stored.aliases()}
+    assert all(clubs["ours", one] == clubs["theirs", other] for one, other in zip(ours, theirs, strict=True))
+    assert whole.loaded.matches == (0, 0, len(games))
+
+
+def test_of_a_list_with_a_contradiction_nothing_is_written(database: Database) -> None:
+    stored = SqlMatchStore(database)
+    games = season(4)
+    for source, names, these in (("ours", WORDS[:4], games), ("theirs", WORDS[4:8], games[:2])):
+        ingest([ParsedFile("file", Parsed(told_by(source, names, these), []))], stored, [], NOW)
+    before = stored.teams(), stored.aliases()
+    lines = [
+        Reviewed(line, "theirs", "norway", name, decision)
+        for line, name, decision in ((2, WORDS[4], "new"), (3, WORDS[5], "norway:nobody"))
+    ]
+    with pytest.raises(BadInput, match="line 3: 'norway:nobody' is no club of norway"):
+        decide_all(stored, lines, now=NOW)
+    assert (stored.teams(), stored.aliases()) == before
+    assert len(decide_all(stored, lines[:1], now=NOW).new_teams) == 1
