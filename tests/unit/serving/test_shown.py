@@ -73,6 +73,9 @@ class Forever:
     def check(self) -> None:
         pass
 
+    def left(self) -> float:
+        return 60.0
+
 
 class Over:
     """A deadline that is over."""
