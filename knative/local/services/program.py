@@ -5,10 +5,11 @@ import pwd
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import URLError
@@ -57,7 +58,7 @@ class Program:
             folder: it is started in.
         """
         self._asked = False
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, _undisturbed():
             self._process = subprocess.Popen(
                 list(map(str, command)),
                 env=dict(environment),
@@ -119,6 +120,26 @@ class Program:
         """Send a signal to the process alone."""
         if self._process is not None:
             self._process.send_signal(which)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals to end wait for the end of the block: between fork and exec a process is not known by its environment."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    caught = [number for number, handler in before.items() if callable(handler)]
+    for number in caught:
+        signal.signal(number, lambda which, _: came.append(which))
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, before[number])
+        for which in came:
+            signal.raise_signal(which)
 
 
 def run_as(user: str, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> str:

@@ -92,6 +92,7 @@ class Rabbitmq:
             (self._folder / name).touch(mode=0o600)
             (self._folder / name).write_text(content)
         own(_OWNER, self._folder, *(self._folder / name for name in files))
+        (self._folder / "pid").unlink(missing_ok=True)  # of another run; it may be anybody's by now
         if self._epmd.pid is None:  # started by the node it would outlive it
             command = ("epmd", "-port", str(self._ports.epmd), "-address", "127.0.0.1")
             self._epmd.launch(command, self._environment, self._folder)

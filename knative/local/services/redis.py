@@ -40,7 +40,10 @@ class RedisServer:
             raise Unavailable("Redis's server is missing: `make services` installs it")
         configuration = self._folder / "redis.conf"
         configuration.touch(mode=0o600)
-        configuration.write_text("" if self._password is None else f"requirepass {self._password}\n")
+        lines = ["set-proc-title no"]  # it is told apart by its environment, which a title would be written over
+        if self._password is not None:
+            lines.append(f"requirepass {self._password}")
+        configuration.write_text("\n".join(lines) + "\n")
         self.program.launch(
             [server, configuration, "--port", str(self._port), "--bind", "127.0.0.1", "--dir", self._folder,
              "--save", "", "--appendonly", "no", *options],
