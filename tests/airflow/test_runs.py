@@ -84,11 +84,9 @@ def test_a_failed_scrape_fails_the_run_at_once_with_its_reason_and_the_broker_he
 def test_the_export_puts_a_snapshot_into_the_object_store(airflow: Airflow, system: System, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
-    variables = {
-        "AIRFLOW_VAR_MATCHCAST_PROJECT": str(project),
-        "AIRFLOW_VAR_MATCHCAST_PROGRAMS": OURS,
-    }
-    ended = airflow.test("etl_export_01", "2025-03-01", **variables, **system.house.environment, **system.environment)
+    variables = {"AIRFLOW_VAR_MATCHCAST_PROJECT": str(project), "AIRFLOW_VAR_MATCHCAST_PROGRAMS": OURS}
+    environment = system.environment | system.house.environment | variables
+    ended = airflow.test("etl_export_01", "2025-03-01", **environment)
     assert ended.state == "success", ended.log
     (place,) = {key.rpartition("/")[0] for key in system.house.objects.keys("exports/") if key.endswith(".parquet")}
     kept = system.house.objects
