@@ -127,6 +127,13 @@ INCAPSULA = b"""<html style="height:100%"><head><meta name="robots" content="noi
         (b"<html><body><h1>429 Too Many Requests</h1></body></html>", "access denied"),
         (b"Access denied. Error 15.", "access denied"),
         (b"error code: 1020", "access denied"),
+        (b"<html><title>www</title><h1>Verify you are human by completing the action below</h1></html>", "CAPTCHA"),
+        (b"<html><title>Sorry</title>Our systems have detected unusual traffic from your network</html>", "block page"),
+        (b"<html><body><script>window.onProtectionInitialized = 1</script></body></html>", "Imperva"),
+        ("<html><title>Just\u00a0a moment...</title></html>".encode(), "Cloudflare"),
+        (b'{"message": "Too Many Requests"}', "access denied"),
+        (b'{"code": 7, "error": "Forbidden: no key"}', "access denied"),
+        (b'{"url":"https://geo.captcha-delivery.com/captcha/?initialCid=A"}', "CAPTCHA"),
     ],
 )
 def test_a_block_page_is_told_and_never_parsed(content: bytes, reason: str) -> None:
@@ -135,7 +142,11 @@ def test_a_block_page_is_told_and_never_parsed(content: bytes, reason: str) -> N
         WhoScored().parse(content, "month/1/202010.json")
 
 
-@pytest.mark.parametrize("status", [401, 403, 429])
+def test_accepted_without_a_word_is_a_challenge() -> None:
+    assert "202" in str(block_reason(b"", 202))
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 451])
 def test_a_refusing_status_is_a_block_whatever_the_body(status: int) -> None:
     assert str(status) in str(block_reason(made.one(), status))
 
@@ -147,6 +158,7 @@ def test_a_refusing_status_is_a_block_whatever_the_body(status: int) -> None:
         made.TOURNAMENT,
         made.TIERS,
         made.one(homeTeamName="Access Denied FC", awayTeamName="Just a moment"),
+        b'{"tournaments": [], "message": "verify you are human"}',
         b"<html><head><title>Football</title></head><body>" + b"x" * 5000 +
         b'<script src="/_Incapsula_Resource?a"></script><p>captcha</p></body></html>',
         b"",

@@ -8,7 +8,9 @@ _STATUSES: Final = {
     401: "401 Unauthorized",
     403: "403 Forbidden",
     429: "429 Too Many Requests",
+    451: "451 Unavailable For Legal Reasons",
 }
+_ACCEPTED: Final = 202
 _CONTENT: Final = (b"matchCentreData", b"require.config.params", b'id="tournaments"', b'id="stages"', b'id="seasons"')
 """What only a page of the site itself has; such a page is none, whatever scripts it mentions."""
 
@@ -25,6 +27,7 @@ _TITLES: Final = (
     (b"robot check", "a CAPTCHA"),
     (b"human verification", "a CAPTCHA"),
     (b"captcha", "a CAPTCHA"),
+    (b"security check", "a challenge"),
 )
 _MARKS: Final = (
     (re.compile(rb"<iframe[^>]{0,2000}_incapsula_resource"), "an Incapsula block page"),
@@ -36,10 +39,19 @@ _MARKS: Final = (
                 rb"|id=[\"']px-captcha"), "a CAPTCHA"),
     (re.compile(rb"<h1[^>]{0,200}>\s{0,200}access denied|you don't have permission to access"), "access denied"),
     (re.compile(rb"<h1[^>]{0,200}>\s{0,200}(?:403 forbidden|429 too many requests)"), "access denied"),
+    (re.compile(rb"(?:verify|confirm|prove)(?: that)? you(?: are|'re)(?: a)? human|you(?: are|'re) not a robot"), "a CAPTCHA"),
+    (re.compile(rb"unusual (?:traffic|activity) from your"), "a block page"),
+    (re.compile(rb"onprotectioninitialized|reeseskipexpirationcheck"), "an Imperva challenge"),
+    (re.compile(rb"awswafintegration|awswafcookiedomainlist|\.awswaf\.com"), "an AWS challenge"),
 )  # fmt: skip
 _INCAPSULA_STUB: Final = re.compile(rb"<script[^>]{0,2000}_incapsula_resource")
 _STUB: Final = 4_096
-_PLAIN: Final = re.compile(rb"(?:access denied|forbidden|too many requests|rate limit|error code: 10\d\d)")
+_WORDS: Final = rb"(?:access denied|forbidden|too many requests|rate limit|error code: 10\d\d)"
+_PLAIN: Final = re.compile(_WORDS)
+_IN_JSON: Final = re.compile(
+    rb"\{[^{}\[\]]{0,2000}\"(?:message|error|detail|title|reason)\"\s{0,9}:\s{0,9}\"[^\"]{0,200}?" + _WORDS
+)
+_CHALLENGE_URL: Final = re.compile(rb"\"url\"\s{0,9}:\s{0,9}\"https?:[\\/]{2,4}[a-z0-9.-]{0,60}captcha-delivery\.com")
 
 
 def block_reason(content: bytes, status: int) -> str | None:
@@ -52,11 +64,13 @@ def block_reason(content: bytes, status: int) -> str | None:
     if status in _STATUSES:
         return f"it answered {_STATUSES[status]}"
     start = content[:_LOOKED_AT].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start[:1] != b"<" and len(start) < _STUB and _PLAIN.match(start.lower()):
-        return "access denied"
-    if start[:1] != b"<" or any(mark in content for mark in _CONTENT):
+    if status == _ACCEPTED and not start:
+        return "it answered 202 without a word, as a challenge does"
+    if start[:1] != b"<":
+        return _reason_in_brief(start.lower()) if len(start) < _STUB else None
+    if any(mark in content for mark in _CONTENT):
         return None
-    page = start.lower()
+    page = start.lower().replace(b"\xc2\xa0", b" ").replace(b"&nbsp;", b" ").replace(b"\xe2\x80\x99", b"'")
     title = _TITLE.search(page)
     if title is not None:
         for words, reason in _TITLES:
@@ -68,3 +82,10 @@ def block_reason(content: bytes, status: int) -> str | None:
     if title is None and len(content) <= _STUB and b"</html" in page and _INCAPSULA_STUB.search(page):
         return "an Incapsula block page"
     return None
+
+
+def _reason_in_brief(answer: bytes) -> str | None:
+    """The same for a short answer in lower case that is no web page: a line of text, or a little JSON."""
+    if _PLAIN.match(answer) or _IN_JSON.match(answer):
+        return "access denied"
+    return "a CAPTCHA" if _CHALLENGE_URL.search(answer) else None
