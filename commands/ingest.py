@@ -152,6 +152,13 @@ def show_report(report: "IngestReport") -> None:
     _list(console, "worth a look (one club or two?)", [f"{pair.one} / {pair.other}" for pair in report.look_alikes])
     held = [f"{a.name} ({a.country}): {' or '.join(a.proposals) or 'new?'}" for a in report.held]
     _list(console, "held back (`matchcast teams review`)", held)
+    found = [f"{alias.told_as} ({alias.name}) = {alias.tournament_id}" for alias in report.settled_tournaments]
+    _list(console, "tournaments found by their matches", found)
+    open_ = [
+        f"{a.told_as} ({a.name}, {a.country}): {' or '.join(p.tournament_id for p in a.proposals) or '?'}"
+        for a in report.held_tournaments
+    ]
+    _list(console, "tournaments held back (`matchcast tournaments review`)", open_)
     reasons = Counter(_kind(row.row.reason) for row in report.rejected)
     for kind, number in reasons.most_common():
         console.print(f"rejected {number:,}: {kind}", markup=False)

@@ -19,6 +19,7 @@ from commands import (
     reparse,
     replay,
     teams,
+    tournaments,
     up,
     up_full,
     value,
@@ -47,6 +48,7 @@ app.command()(ingest.migrate)
 app.command()(ingest.ingest)
 app.command()(reparse.reparse)
 app.add_typer(teams.app, name="teams")
+app.add_typer(tournaments.app, name="tournaments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(ledger.app, name="ledger")

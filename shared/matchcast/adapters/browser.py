@@ -24,6 +24,7 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.command import Command
 from urllib3.exceptions import HTTPError
 
+from matchcast.adapters.manners import agent, seconds_to_wait
 from matchcast.errors import BadSource, Unavailable
 
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
@@ -177,7 +178,7 @@ class Browser:
         """Let every request say who asks, and take no part in the challenges of block pages."""
         with self._failing("the browser"):
             own = self._devtools("Browser.getVersion")["userAgent"]
-            self._devtools("Network.setUserAgentOverride", userAgent=f"{own} matchcast (+{contact})")
+            self._devtools("Network.setUserAgentOverride", userAgent=f"{own} {agent(contact)}")
             self._devtools("Network.setBlockedURLs", urls=list(_CHALLENGES))
             held = [{"urlPattern": _FRAMED_CHALLENGE, "resourceType": "Document"}]
             self._devtools("Fetch.enable", patterns=held)  # and never let go
@@ -271,7 +272,6 @@ class _Traffic:
 
 def _answer(url: str, status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     told = {name.lower(): value for name, value in headers.items()}
-    wait = told.get("retry-after", "").strip()
     return Answer(
         url,
         status,
@@ -279,7 +279,7 @@ def _answer(url: str, status: int, headers: Mapping[str, str], content: bytes) -
         content,
         told.get("etag"),
         told.get("last-modified"),
-        int(wait) if re.fullmatch(r"[0-9]{1,8}", wait) else None,
+        seconds_to_wait(told.get("retry-after", ""), told.get("date", "")),
     )
 
 

@@ -1,8 +1,10 @@
 """The competitions we know, and what each source calls them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -106,6 +108,32 @@ COMPETITION_BY_ID: Final[Mapping[str, Competition]] = MappingProxyType({c.id: c 
 COMPETITION_BY_CODE: Final[Mapping[tuple[str, str], Competition]] = MappingProxyType(
     {code: c for c in COMPETITIONS for code in c.codes}
 )
+COUNTRIES: Final = frozenset(c.country for c in COMPETITIONS)
+
+_LETTERS: Final = re.compile(r"[A-Za-z]+(?=\W?\d|$)")
+_COUNTRY_BY_LETTERS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {(source, m[0]): c.country for c in COMPETITIONS for source, code in c.codes if (m := _LETTERS.match(code))}
+)
+
+
+@lru_cache(maxsize=1024)
+def unknown_competition(source: str, code: str, name: str, country: str | None) -> Competition | None:
+    """What stands for a tournament of a source that we do not know, until it is found to be one that we do.
+
+    Its id is `SOURCE:CODE` and its seasons are calendar years; `usecases.tournaments` puts that right.
+
+    Args:
+        country: None where only the letters of the code tell it.
+    Returns:
+        None where it is not of a country that we know, and so none of our tournaments.
+    """
+    if country is None:
+        letters = _LETTERS.match(code)
+        country = _COUNTRY_BY_LETTERS.get((source, letters[0])) if letters else None
+    if country not in COUNTRIES:
+        return None
+    return Competition(f"{source}:{code}", name, country, 0, 1, ((source, code),))
+
 
 BIG_FIVE: Final = (
     "england:premier-league",

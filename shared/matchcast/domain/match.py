@@ -76,7 +76,7 @@ class SourceMatch(NamedTuple):
         source: name of the source, e.g. `football-data`.
         source_id: the source's own key, stable over re-reads.
         line: 1-based line or position in the source, for reports.
-        tournament: id from `domain.competitions`.
+        tournament: id from `domain.competitions`; `SOURCE:CODE`, of the source's own code, for one that is none of ours.
         season: calendar year in which the season starts.
         kickoff_at: aware UTC; midnight of the day where only the date is known.
         kickoff_known: False where only the date is known.

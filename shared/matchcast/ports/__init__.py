@@ -7,9 +7,11 @@ from enum import StrEnum
 from math import nan
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from matchcast.domain.competitions import Competition
 from matchcast.domain.forecast import Coverage, Forecast, LedgerRow
 from matchcast.domain.match import Fixture, MatchStats, MatchStatus, Odds, RejectedRow, SourceMatch
 from matchcast.ports.calendar import Calendar
+from matchcast.ports.tournaments import TournamentAliases
 
 if TYPE_CHECKING:
     from matchcast.domain.merging import StoredMatch
@@ -19,10 +21,14 @@ Clock = Callable[[], datetime]
 
 
 class Parsed(NamedTuple):
-    """What a source made of some bytes: every row is in one of the two."""
+    """What a source made of some bytes: every row is in one of the two.
+
+    `tournaments` are those of `rows` that we do not know (`domain.competitions.unknown_competition`).
+    """
 
     rows: Sequence[SourceMatch]
     rejected: Sequence[RejectedRow]
+    tournaments: tuple[Competition, ...] = ()
 
 
 class Source(Protocol):
@@ -167,7 +173,7 @@ def unheard(written: int, of: int) -> None:
     """The `Progress` of whoever does not care."""
 
 
-class MatchStore(Calendar, Protocol):
+class MatchStore(Calendar, TournamentAliases, Protocol):
     """Matches, stats, odds and clubs, written in bulk."""
 
     def turn(self) -> AbstractContextManager[object]:

@@ -1,12 +1,15 @@
 """Where scraping reads matches from."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from matchcast.domain.match import SourceMatch
 from matchcast.ports import Parsed
 from matchcast.ports.events import Deadline
+
+NONE_SETTLED: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Window(NamedTuple):
@@ -20,8 +23,13 @@ class Window(NamedTuple):
     last_day: date
     tournaments: frozenset[str] = frozenset()
 
-    def holds(self, match: SourceMatch) -> bool:
-        wanted = not self.tournaments or match.tournament in self.tournaments
+    def holds(self, match: SourceMatch, settled: Mapping[str, str] = NONE_SETTLED) -> bool:
+        """Whether the match is wanted; one of a tournament that we do not know is only where all are.
+
+        Args:
+            settled: ours of tournaments that we do not know by their codes, by how the source's rows write them.
+        """
+        wanted = not self.tournaments or settled.get(match.tournament, match.tournament) in self.tournaments
         return wanted and self.first_day <= match.kickoff_at.date() <= self.last_day
 
 

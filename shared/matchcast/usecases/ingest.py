@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from matchcast.domain.match import RejectedRow, SourceMatch
 from matchcast.ports import LoadReport, MatchStore, Parsed, Progress, TeamAlias, TeamRecord, unheard
+from matchcast.ports.tournaments import TournamentAlias
 from matchcast.usecases.resolution import NewTeams, Pair
 from matchcast.usecases.teams import resolve_teams
+from matchcast.usecases.tournaments import place_tournaments
 
 
 class ParsedFile(NamedTuple):
@@ -40,6 +42,8 @@ class IngestReport:
         held: names whose rows wait for a decision.
         look_alikes: clubs with similar names that never met.
         by_calendar: names matched to a known club by its matches.
+        settled_tournaments: tournaments, unknown by their codes, that were found to be ours by their matches.
+        held_tournaments: those whose rows wait for a decision.
     """
 
     rows_read: int
@@ -50,6 +54,8 @@ class IngestReport:
     held: Sequence[TeamAlias]
     look_alikes: Sequence[Pair]
     by_calendar: Sequence[TeamAlias] = ()
+    settled_tournaments: Sequence[TournamentAlias] = ()
+    held_tournaments: Sequence[TournamentAlias] = ()
 
     @property
     def rows_loaded(self) -> int:
@@ -75,11 +81,18 @@ def ingest(
     rows = [row for file in files for row in file.parsed.rows]
     rejected = [RejectedIn(file.name, row) for file in files for row in file.parsed.rejected]
     with store.turn():
+        told = [tournament for file in files for tournament in file.parsed.tournaments]
+        placed = place_tournaments(rows, told, committed, store, now)
+        if placed.changed:
+            store.put_tournaments(placed.changed)
         known = store.teams(), store.aliases()
-        resolution = resolve_teams(rows, *known, committed, now=now, policy=new_teams, calendar=store)
+        resolution = resolve_teams(
+            placed.rows, *known, committed, now=now, policy=new_teams, calendar=store, unknown=placed.unknown
+        )
         loaded = store.load(resolution.rows, resolution.new_teams, resolution.aliases, now, progress)
-        if resolution.waiting or resolution.released:
-            store.keep_waiting(resolution.waiting, resolution.released)
+        waiting = [*resolution.waiting, *placed.waiting]
+        if waiting or resolution.released:
+            store.keep_waiting(waiting, resolution.released)
     refused = [*resolution.refused, *((resolution.indices[index], reason) for index, reason in loaded.refused)]
     starts = [0, *accumulate(len(file.parsed.rows) for file in files)]
     for index, reason in sorted(refused):
@@ -93,6 +106,8 @@ def ingest(
         resolution.held,
         resolution.look_alikes,
         resolution.by_calendar,
+        placed.settled,
+        placed.held,
     )
 
 

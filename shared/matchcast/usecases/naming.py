@@ -87,6 +87,14 @@ class Country:
         self.by_fold[fold_name(name)].add(team_id)
         self.by_normal[normalise_team_name(name)].add(team_id)
 
+    def known(self, name: str) -> str | None:
+        """The club of a name that is settled, or committed, or spelt like those of one club alone."""
+        team_id = self.exact.get(name) or self.committed.get(fold_name(name))
+        if team_id is not None:
+            return team_id
+        found = self.by_fold.get(fold_name(name)) or self.by_normal.get(normalise_team_name(name)) or ()
+        return next(iter(found)) if len(found) == 1 else None
+
     def settle(self, policy: NewTeams, now: datetime, result: Resolution) -> Mapping[str, str]:
         """The club of each name, except of those that wait; what is learnt goes into `result`."""
         first_load = not self.stored

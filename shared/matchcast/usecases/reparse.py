@@ -1,6 +1,6 @@
 """Rebuild rows from what sources answered, without asking them again."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, NamedTuple
@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadSource, NotFound, SourceBlocked
 from matchcast.ports import LoadReport, MatchStore, Parsed, TeamAlias, UpsertCount
-from matchcast.ports.feeds import Capture, RawFile, Window
+from matchcast.ports.feeds import NONE_SETTLED, Capture, RawFile, Window
 from matchcast.usecases.captured import Archive
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
+from matchcast.usecases.tournaments import settled_tournaments
 
 EVERY_MATCH: Final = Window(date.min, date.max)
 _GOOD: Final = 200
@@ -66,7 +67,7 @@ def reparse(
         Unavailable: the store or the captures cannot be reached; what was loaded by then stays, and loading it again
             changes nothing.
     """
-    reading = _Reading(archive, parse, window, heard)
+    reading = _Reading(archive, parse, window, lambda: settled_tournaments(store), heard)
     reports = [ingest(files, store, committed, now) for files in _loads(captures, reading)]
     return Reparsed(_all(reports), reading.read, reading.refused, reading.unreadable)
 
@@ -78,6 +79,7 @@ class _Reading:
     archive: Archive
     parse: Callable[[RawFile, datetime], Parsed]
     window: Window
+    settled: Callable[[], Mapping[str, str]]
     heard: Callable[[Capture], None]
     read: int = 0
     refused: int = 0
@@ -99,8 +101,9 @@ class _Reading:
             self.unreadable.append(Unreadable(capture, str(error)))
             return None
         self.read += 1
-        rows = [row for row in found.rows if self.window.holds(row)]
-        return ParsedFile(f"{capture.object_key} ({capture.name})", Parsed(rows, found.rejected)), len(file.content)
+        settled = self.settled() if self.window.tournaments and found.tournaments else NONE_SETTLED
+        rows = [row for row in found.rows if self.window.holds(row, settled)]
+        return ParsedFile(f"{capture.object_key} ({capture.name})", found._replace(rows=rows)), len(file.content)
 
 
 def _loads(
@@ -129,6 +132,8 @@ def _all(reports: Sequence[IngestReport]) -> IngestReport:
     for report in reports:
         statuses.update(report.loaded.statuses)
     held = {(name.source, name.country, name.name): name for report in reports for name in report.held}
+    settled = [alias for report in reports for alias in report.settled_tournaments]
+    waiting = {alias.told_as: alias for report in reports for alias in report.held_tournaments}
     loaded = LoadReport(
         _added(report.loaded.matches for report in reports),
         _added(report.loaded.stats for report in reports),
@@ -146,6 +151,8 @@ def _all(reports: Sequence[IngestReport]) -> IngestReport:
         list(held.values()),
         list(dict.fromkeys(pair for report in reports for pair in report.look_alikes)),
         [name for report in reports for name in report.by_calendar],
+        settled,
+        [alias for told_as, alias in waiting.items() if told_as not in {found.told_as for found in settled}],
     )
 
 

@@ -23,14 +23,15 @@ from matchcast.events import (
     first_event,
     next_event,
 )
-from matchcast.ports import Clock, MatchStore, ObjectStore, Parsed, TeamAlias
+from matchcast.ports import Clock, MatchStore, ObjectStore, TeamAlias
 from matchcast.ports.events import Deadline, Effect, Inbox, Sink, Task, Tasks, TaskState
-from matchcast.ports.feeds import Captures, CoolDown, CoolDowns, Feed, RawFile, Visit, Window
+from matchcast.ports.feeds import NONE_SETTLED, Captures, CoolDown, CoolDowns, Feed, RawFile, Visit, Window
 from matchcast.ports.renewal import Turns
 from matchcast.usecases.asking import asked_of, publish_asking
 from matchcast.usecases.captured import Archive, capture_of
 from matchcast.usecases.ingest import IngestReport, ParsedFile, ingest
 from matchcast.usecases.scrape_due import LONGEST_WINDOW, ScrapeDue, task_id_of
+from matchcast.usecases.tournaments import settled_tournaments
 
 _SERVICE: Final = "scrape"
 _KIND: Final = "scrape"
@@ -228,6 +229,7 @@ class _Scrape:
         """The window's matches, file by file. What the source answered is kept before anyone looks into it."""
         feed = self.given.feeds[self.source]
         archive = Archive(self.given.objects, self.given.captures)
+        settled = settled_tournaments(self.given.store) if self.window.tournaments else NONE_SETTLED
         visit = Visit(self.now, self._since(), self.deadline, archive.latest, self.notes.append)
         found, size = [], 0
         with _closing(feed.fetch(self.window, visit)) as files:
@@ -239,7 +241,7 @@ class _Scrape:
                         "ask for fewer days or tournaments at once",
                         "source",
                     )
-                found.append(self._parsed(feed, file, archive))
+                found.append(self._parsed(feed, file, archive, settled))
                 self.deadline.check()
                 still()
         return found
@@ -250,7 +252,7 @@ class _Scrape:
         earliest = self.now - GOES_ON_WITHIN
         return self.now if task is None else max(earliest, min(task.submitted_at, self.now))
 
-    def _parsed(self, feed: Feed, file: RawFile, archive: Archive) -> ParsedFile:
+    def _parsed(self, feed: Feed, file: RawFile, archive: Archive, settled: Mapping[str, str]) -> ParsedFile:
         if file.taken_at is None:
             file = file._replace(taken_at=self.given.clock())
             archive.keep(self.source, file)
@@ -269,8 +271,8 @@ class _Scrape:
         except BadSource as error:
             archive.captures.refuse(capture, str(error))
             raise type(error)(f"{error}; see {capture.object_key}", error.field) from error
-        rows = [row for row in parsed.rows if self.window.holds(row)]
-        return ParsedFile(file.name, Parsed(rows, parsed.rejected))
+        rows = [row for row in parsed.rows if self.window.holds(row, settled)]
+        return ParsedFile(file.name, parsed._replace(rows=rows))
 
     def _store(self, files: Sequence[ParsedFile]) -> Event:
         report = ingest(files, self.given.store, self.given.aliases(), self.now)
@@ -311,6 +313,7 @@ class _Scrape:
             "upcoming": len(payload.upcoming),
             "new_teams": [team.team_id for team in report.new_teams[:_SHOWN]],
             "held_names": [alias.name for alias in report.held[:_SHOWN]],
+            "held_tournaments": [alias.told_as for alias in report.held_tournaments[:_SHOWN]],
             "rejected": [f"{file}:{row.line}: {row.reason}" for file, row in report.rejected[:_SHOWN]],
             "notes": self.notes,
             "captures": list(payload.captures),

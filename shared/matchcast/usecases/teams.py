@@ -16,12 +16,16 @@ from load to load until it settles the name.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import Final
 
 from matchcast.domain.match import SourceMatch
 from matchcast.ports import Refusal, ResolvedMatch, TeamAlias, TeamRecord
 from matchcast.ports.calendar import Calendar, PlayedOn, WaitingMatch
 from matchcast.usecases.naming import Country
 from matchcast.usecases.resolution import NewTeams, Resolution, Told, country_of, on_their_days
+
+NONE_UNKNOWN: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class NoCalendar:
@@ -49,6 +53,7 @@ def resolve_teams(
     now: datetime,
     policy: NewTeams = NewTeams.PROPOSE,
     calendar: Calendar | None = None,
+    unknown: Mapping[str, str] = NONE_UNKNOWN,
 ) -> Resolution:
     """Find the clubs of some sources' rows.
 
@@ -56,6 +61,7 @@ def resolve_teams(
         teams, aliases: what the store knows.
         committed: names known beforehand; the first of a club is its usual name.
         calendar: who played whom, as stored.
+        unknown: why rows of a tournament that is none of ours are not loaded, by how they write it.
     """
     result = Resolution()
     stored = calendar or NoCalendar()
@@ -78,7 +84,7 @@ def resolve_teams(
         teams = [*teams, *(team for team in result.new_teams if team not in teams)]
     held = {(alias.source, alias.country, alias.name): alias for alias in result.held}
     for index, row in enumerate(rows):
-        _place(row, index, ids, held, result)
+        _place(row, index, ids, held, unknown, result)
     result.released = sorted(told_again - {(match.source, match.source_id) for match in result.waiting})
     return result
 
@@ -94,12 +100,13 @@ def _place(
     index: int,
     ids: Mapping[tuple[str, str], Mapping[str, str]],
     held: Mapping[tuple[str, str, str], TeamAlias],
+    unknown: Mapping[str, str],
     result: Resolution,
 ) -> None:
     country = country_of(row.tournament)
     if country is None:
         reason = f"tournament: {row.tournament!r} is unknown; add it to domain/competitions.py"
-        result.refused.append(Refusal(index, reason))
+        result.refused.append(Refusal(index, unknown.get(row.tournament, reason)))
         return
     by_name = ids[row.source, country]
     waiting = [name for name in (row.home_team, row.away_team) if name not in by_name]

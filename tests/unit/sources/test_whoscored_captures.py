@@ -62,7 +62,7 @@ def parsed(folder: Path, name: str) -> Parsed:
 def test_the_month_feed_says_of_each_match_what_football_data_says(
     captures: Path, published: dict[tuple[str, date, str], SourceMatch]
 ) -> None:
-    rows, rejected = parsed(captures, "tournaments_data_feed_202010.json")
+    rows, rejected, _ = parsed(captures, "tournaments_data_feed_202010.json")
     assert (len(rows), rejected) == (34, [])
     for row in rows:
         other = published[row.tournament, row.kickoff_at.date(), club(row.tournament, row.home_team)]
@@ -78,7 +78,7 @@ def test_the_month_feed_says_of_each_match_what_football_data_says(
 def test_the_match_page_says_what_football_data_says(
     captures: Path, published: dict[tuple[str, date, str], SourceMatch]
 ) -> None:
-    (row,), rejected = parsed(captures, "match_page_1650630.html")
+    (row,), rejected, _ = parsed(captures, "match_page_1650630.html")
     other = published["spain:la-liga", date(2022, 8, 13), "spain:barcelona"]
     assert not rejected
     assert row.kickoff_at == datetime(2022, 8, 13, 19, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_the_match_centre_says_what_football_data_says(
 def test_a_mobile_match_has_the_result_of_football_data(
     captures: Path, published: dict[tuple[str, date, str], SourceMatch]
 ) -> None:
-    (row,), rejected = parsed(captures, "mapi_match_FT_stats_1005916.json")
+    (row,), rejected, _ = parsed(captures, "mapi_match_FT_stats_1005916.json")
     other = published["italy:serie-a", date(2015, 8, 23), "italy:empoli"]
     assert not rejected
     assert (row.season, row.home_goals, row.away_goals) == (2015, other.home_goals, other.away_goals)
@@ -136,7 +136,7 @@ def test_every_status_of_the_mobile_api_is_read(
     assert "is none we know" in refused.reason
     info = msgspec.json.decode((captures / name).read_bytes())
     info["info"] |= {"regionName": "England", "tournamentName": "Premier League"}
-    (row,), rejected = WhoScored().parse(msgspec.json.encode(info), "mapi/1.json")
+    (row,), rejected, _ = WhoScored().parse(msgspec.json.encode(info), "mapi/1.json")
     assert not rejected
     assert row.status is status
     assert (

@@ -140,10 +140,13 @@ def test_a_page_of_a_match_to_come_is_a_fixture() -> None:
     assert (found.status, found.home_goals, found.stats, found.referee) == (MatchStatus.UPCOMING, None, None, None)
 
 
-def test_a_page_of_a_tournament_we_do_not_know_is_rejected_by_its_id() -> None:
+def test_a_page_of_a_tournament_we_do_not_know_tells_what_it_is_called_and_where() -> None:
     parsed = parse(page(centre(), tournament_id=12))
-    assert not parsed.rows
-    assert "tournament 12 (Premier League - 2020/2021) is none we know" in parsed.rejected[0].reason
+    assert [(found.tournament, found.season) for found in parsed.rows] == [("whoscored:12", 2020)]
+    assert [(t.id, t.name, t.country) for t in parsed.tournaments] == [("whoscored:12", "Premier League", "england")]
+    abroad = parse(page(centre(), tournament_id=12).replace(b">England<", b">Atlantis<"))
+    assert not abroad.rows
+    assert "tournament 12 (Atlantis, Premier League) is none we know" in abroad.rejected[0].reason
 
 
 def test_a_match_centre_without_its_page_has_no_tournament() -> None:

@@ -133,12 +133,14 @@ class Database:
 
     @contextmanager
     def aside(self) -> Iterator[Connection]:
-        """A connection to read from, never the transaction that this thread has open.
+        """A connection of its own, never the transaction that this thread has open; for holding a lock for long.
+
+        Between two statements it sees nothing in particular, so that it keeps no dead rows from being cleared away.
 
         Raises:
             Unavailable: as for `reading`, also if it breaks before the end.
         """
-        with self._telling_errors(), self._opened(writes=False) as connection:
+        with self._telling_errors(), self._opened(writes=False, keeps_view=False) as connection:
             yield connection
 
     @contextmanager
@@ -156,12 +158,12 @@ class Database:
                     self._of_thread.transaction = None
 
     @contextmanager
-    def _opened(self, *, writes: bool) -> Iterator[Connection]:
+    def _opened(self, *, writes: bool, keeps_view: bool = True) -> Iterator[Connection]:
         if self._unchecked and self.file is not None and not self.file.exists():
             raise no_file(self.file)
         with (
             self._connected() as connection,
-            connection.execution_options(**self._execution_options(writes)).begin(),
+            connection.execution_options(**self._execution_options(writes, keeps_view)).begin(),
         ):
             if self._unchecked:
                 self._check(connection)
@@ -201,10 +203,11 @@ class Database:
         connecting = isinstance(error, DBAPIError) and error.statement is None
         return passes(cause, self.engine.dialect.loaded_dbapi, connecting=connecting)
 
-    def _execution_options(self, writes: bool) -> dict[str, Any]:
+    def _execution_options(self, writes: bool, keeps_view: bool) -> dict[str, Any]:
         if writes or self.is_sqlite:
             return {_WRITES: writes}
-        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        level = "REPEATABLE READ" if keeps_view else "READ COMMITTED"
+        return {"isolation_level": level, "postgresql_readonly": True}
 
     def _check(self, connection: Connection) -> None:
         if not inspect(connection).has_table("alembic_version"):

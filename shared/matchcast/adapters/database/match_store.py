@@ -13,6 +13,7 @@ from matchcast.adapters.database.bulk import Conflict
 from matchcast.adapters.database.calendar import put_waiting, read_calendar, read_clubs_of, read_waiting
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import match_stats, matches, odds, team_aliases, teams, tournaments
+from matchcast.adapters.database.tournaments import put_tournament_aliases, read_tournament_aliases, source_tells
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.match import MatchStatus
 from matchcast.domain.merging import Accepted, Plan, StoredMatch, plan_load
@@ -30,6 +31,7 @@ from matchcast.ports import (
     unheard,
 )
 from matchcast.ports.calendar import PlayedOn, WaitingMatch
+from matchcast.ports.tournaments import TournamentAlias
 
 _LOAD_LOCK: Final = 0x6D61746368
 _STATUS: Final = {status.value: status for status in MatchStatus}
@@ -71,6 +73,18 @@ class SqlMatchStore:
     def keep_waiting(self, waiting: Iterable[WaitingMatch], loaded: Iterable[tuple[str, str]]) -> None:
         with self.turn() as connection:
             put_waiting(connection, waiting, loaded)
+
+    def tournament_aliases(self) -> Sequence[TournamentAlias]:
+        with self._database.reading() as connection:
+            return read_tournament_aliases(connection)
+
+    def put_tournaments(self, aliases: Iterable[TournamentAlias]) -> None:
+        with self.turn() as connection:
+            put_tournament_aliases(connection, aliases)
+
+    def tells(self, source: str, tournament: str) -> bool:
+        with self._database.reading() as connection:
+            return source_tells(connection, source, tournament)
 
     def load(
         self,

@@ -100,6 +100,19 @@ team_aliases: Final = Table(
     Column("decided_at", Instant),
 )
 
+tournament_aliases: Final = Table(
+    "tournament_aliases",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("tournament_id", Text),
+    Column("status", Text, nullable=False),
+    Column("proposals", JSON, nullable=False),
+    Column("decided_at", Instant),
+)
+
 waiting_matches: Final = Table(
     "waiting_matches",
     metadata,

@@ -11,7 +11,7 @@ from typing import Final
 from matchcast.adapters.sources.captured import parse_captured
 from matchcast.adapters.sources.demo import DemoSource, fetch_demo
 from matchcast.adapters.sources.football_data import EXTRA_DIVISIONS, FIXTURE_LISTS, FootballData
-from matchcast.adapters.sources.http_get import Wanted, published
+from matchcast.adapters.sources.http_get import AT_ONCE, Asker, Wanted, published
 from matchcast.adapters.sources.openfootball import OpenFootball
 from matchcast.domain.competitions import COMPETITIONS, Competition
 from matchcast.errors import Unavailable
@@ -57,16 +57,18 @@ class FootballDataFeed:
 
     Args:
         base_url: where `mmz4281/2425/E0.csv`, `new/ARG.csv` and `fixtures.csv` are.
+        asker: who asks, and how slowly.
     """
 
     name = FootballData.name
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, asker: Asker = AT_ONCE) -> None:
         self._base_url = base_url
+        self._asker = asker
 
     def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
         wanted = _football_data(window, visit.now)
-        return published(self._base_url, wanted, visit, "MATCHCAST_FOOTBALL_DATA_URL")
+        return published(self._base_url, wanted, visit, "MATCHCAST_FOOTBALL_DATA_URL", self._asker)
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
         return parse_captured(self.name, file, now)
@@ -77,15 +79,17 @@ class OpenFootballFeed:
 
     Args:
         base_url: where `2024-25/en.1.json` is.
+        asker: who asks, and how slowly.
     """
 
     name = OpenFootball.name
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, asker: Asker = AT_ONCE) -> None:
         self._base_url = base_url
+        self._asker = asker
 
     def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
-        return published(self._base_url, _openfootball(window), visit, "MATCHCAST_OPENFOOTBALL_URL")
+        return published(self._base_url, _openfootball(window), visit, "MATCHCAST_OPENFOOTBALL_URL", self._asker)
 
     def parse(self, file: RawFile, now: datetime) -> Parsed:
         return parse_captured(self.name, file, now)

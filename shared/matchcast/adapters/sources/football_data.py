@@ -25,8 +25,9 @@ from matchcast.adapters.sources.tabular import (
     missing,
     table_of,
     team_of,
+    unknown_tournaments,
 )
-from matchcast.domain.competitions import COMPETITION_BY_CODE, Competition
+from matchcast.domain.competitions import COMPETITION_BY_CODE, Competition, unknown_competition
 from matchcast.domain.match import MatchStats, MatchStatus, Odds, OddsMoment, RejectedRow, SourceMatch
 from matchcast.ports import Parsed
 
@@ -91,7 +92,7 @@ class FootballData:
                 continue
             rows.append(match)
             rejected.extend(line.rejected(reason) for reason in dropped)
-        return Parsed(rows, rejected)
+        return Parsed(rows, rejected, unknown_tournaments(rows))
 
 
 class _Triple(NamedTuple):
@@ -220,7 +221,7 @@ def _competition(layout: _Layout, fields: Sequence[str]) -> tuple[Competition, s
     else:
         field, country = "Country", fields[layout.country].strip()
         division = EXTRA_DIVISIONS.get(country.lower(), country)
-    competition = COMPETITION_BY_CODE.get((_NAME, division))
+    competition = COMPETITION_BY_CODE.get((_NAME, division)) or unknown_competition(_NAME, division, division, None)
     if competition is None:
         raise Refused(f"{field} {division[:20]!r} is no division we know; add it to domain/competitions.py")
     return competition, division

@@ -1,12 +1,13 @@
 """Files of a source over plain HTTP: asked for one after the other, over one connection, and only if they changed."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import httpx
 
+from matchcast.adapters.manners import agent, pause, seconds_to_wait
 from matchcast.adapters.sources.whoscored.blocks import block_reason
 from matchcast.errors import BadSource, Unavailable
 from matchcast.ports.feeds import RawFile, Visit
@@ -19,7 +20,25 @@ _PASSING: Final = frozenset((408, 425))
 _REFUSED: Final = frozenset((401, 403, 429))
 _PERHAPS_REFUSED: Final = 503
 """Of a server that is down, or of a challenge page before one that is not."""
-_LONGEST_WAIT: Final = 30 * 24 * 3600
+
+
+class Asker(NamedTuple):
+    """How files are asked for.
+
+    Attributes:
+        contact: where whoever asks can be reached, sent with every request; None tells only that Matchcast asks.
+        mean_pause: seconds between two requests; each pause is between half of it and one and a half.
+        sleep, uniform: as those of `time` and `random`.
+    """
+
+    contact: str | None = None
+    mean_pause: float = 0
+    sleep: Callable[[float], None] = time.sleep
+    uniform: Callable[[float, float], float] = random.uniform
+
+
+AT_ONCE: Final = Asker()
+"""Nameless, and without a pause: for a server of one's own."""
 
 
 class Wanted(NamedTuple):
@@ -29,7 +48,9 @@ class Wanted(NamedTuple):
     path: str
 
 
-def published(base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: str) -> Iterator[RawFile]:
+def published(
+    base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: str, asker: Asker
+) -> Iterator[RawFile]:
     """Those of the files that there are, in the same order.
 
     A file that was kept since the visit was first asked for is not asked for again; one that is kept from before comes as
@@ -38,16 +59,26 @@ def published(base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: st
 
     Args:
         setting: what to correct where the address is wrong.
+        asker: who asks, and how slowly.
     Raises:
         BadSource: none of the files is there, one is too large, or the server answers as no such server should.
         Unavailable: it cannot be reached, fails, or breaks off.
     """
     paths = list(dict.fromkeys(wanted))
-    found = False
-    with httpx.Client(timeout=_SECONDS, headers={"User-Agent": "matchcast"}, follow_redirects=False) as client:
+    found = asked = False
+    headers = {"User-Agent": agent(asker.contact)}
+    with httpx.Client(timeout=_SECONDS, headers=headers, follow_redirects=False) as client:
         for name, path in paths:
             visit.deadline.check()
-            file = _get(client, name, f"{base_url.rstrip('/')}/{path}", visit, setting)
+            url = f"{base_url.rstrip('/')}/{path}"
+            kept = visit.kept(url)
+            if kept is not None and kept.taken_at is not None and kept.taken_at >= visit.since:
+                file: RawFile | None = kept
+            else:
+                if asked:
+                    pause(asker.mean_pause, visit.deadline, asker.sleep, asker.uniform)
+                asked = True
+                file = _get(client, name, url, kept, visit, setting)
             if file is not None:
                 found = True
                 yield file
@@ -60,11 +91,10 @@ def published(base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: st
         )
 
 
-def _get(client: httpx.Client, name: str, url: str, visit: Visit, setting: str) -> RawFile | None:
-    """A file; None where it is not published."""
-    kept = visit.kept(url)
-    if kept is not None and kept.taken_at is not None and kept.taken_at >= visit.since:
-        return kept
+def _get(
+    client: httpx.Client, name: str, url: str, kept: RawFile | None, visit: Visit, setting: str
+) -> RawFile | None:
+    """A file, the one that is kept if it did not change; None where it is not published."""
     content = bytearray()
     try:
         with client.stream("GET", url, headers=_conditions(kept)) as answer:
@@ -99,7 +129,7 @@ def _get(client: httpx.Client, name: str, url: str, visit: Visit, setting: str) 
         status,
         headers.get("etag"),
         headers.get("last-modified"),
-        retry_after=_seconds_until(headers.get("retry-after", ""), visit.now),
+        retry_after=seconds_to_wait(headers.get("retry-after", ""), headers.get("date", "")),
     )
 
 
@@ -110,15 +140,3 @@ def _failing(url: str, status: int) -> Unavailable:
 def _conditions(kept: RawFile | None) -> dict[str, str]:
     told = {} if kept is None else {"If-None-Match": kept.etag, "If-Modified-Since": kept.last_modified}
     return {name: value for name, value in told.items() if value}
-
-
-def _seconds_until(told: str, now: datetime) -> int | None:
-    """What a Retry-After says, in seconds or as a date; None where it says nothing of use."""
-    if told.strip().isdecimal():
-        return min(int(told), _LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(told)
-    except ValueError:
-        return None
-    aware = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
-    return min(max(int((aware - now).total_seconds()), 0), _LONGEST_WAIT)

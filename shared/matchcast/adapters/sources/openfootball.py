@@ -14,7 +14,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from matchcast.adapters.sources.tabular import Refused, day_of, midnight, team_of, text_of
-from matchcast.domain.competitions import COMPETITION_BY_CODE, COMPETITIONS, Competition
+from matchcast.domain.competitions import (
+    COMPETITION_BY_CODE,
+    COMPETITION_BY_ID,
+    COMPETITIONS,
+    Competition,
+    unknown_competition,
+)
 from matchcast.domain.match import MAX_GOALS, MatchStatus, RejectedRow, SourceMatch
 from matchcast.domain.names import fold_name
 from matchcast.errors import BadSource
@@ -87,7 +93,7 @@ class OpenFootball:
             except Refused as refused:
                 text = json.dumps(entry, ensure_ascii=False)[:200]
                 rejected.append(RejectedRow(position, str(refused), text))
-        return Parsed(rows, rejected)
+        return Parsed(rows, rejected, () if league.competition.id in COMPETITION_BY_ID else (league.competition,))
 
 
 class _League:
@@ -153,7 +159,8 @@ class _League:
 def _competition(title: str, file_name: str) -> tuple[str, Competition]:
     told = _CODE.search(file_name.lower())
     code = told.group(1) if told else _code_of(fold_name(title))
-    competition = COMPETITION_BY_CODE.get((_NAME, code))
+    name = _SEASON.sub("", title).strip() or code
+    competition = COMPETITION_BY_CODE.get((_NAME, code)) or unknown_competition(_NAME, code, name, None)
     if competition is None:
         known = ", ".join(sorted(c for source, c in COMPETITION_BY_CODE if source == _NAME))
         raise BadSource(

@@ -9,8 +9,18 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
-from matchcast.adapters.sources.tabular import Line, Refused, day_of, goals_of, midnight, missing, table_of, team_of
-from matchcast.domain.competitions import COMPETITION_BY_CODE
+from matchcast.adapters.sources.tabular import (
+    Line,
+    Refused,
+    day_of,
+    goals_of,
+    midnight,
+    missing,
+    table_of,
+    team_of,
+    unknown_tournaments,
+)
+from matchcast.domain.competitions import COMPETITION_BY_CODE, unknown_competition
 from matchcast.domain.match import MatchStatus, RejectedRow, SourceMatch
 from matchcast.ports import Parsed
 
@@ -42,7 +52,7 @@ class ResultsOnly:
                 rows.append(_match(at, line))
             except Refused as refused:
                 rejected.append(line.rejected(str(refused)))
-        return Parsed(rows, rejected)
+        return Parsed(rows, rejected, unknown_tournaments(rows))
 
 
 def _match(at: Mapping[str, int], line: Line) -> SourceMatch:
@@ -51,7 +61,7 @@ def _match(at: Mapping[str, int], line: Line) -> SourceMatch:
     if len(fields) < needed:
         raise Refused(f"the row has {len(fields)} columns, at least {needed} are needed; is it cut off?")
     code = fields[at["Lge"]].strip()
-    competition = COMPETITION_BY_CODE.get((_NAME, code))
+    competition = COMPETITION_BY_CODE.get((_NAME, code)) or unknown_competition(_NAME, code, code, None)
     if competition is None:
         raise Refused(f"Lge {code[:20]!r} is no league we know; add it to domain/competitions.py")
     day = day_of(fields[at["Date"]], "Date")

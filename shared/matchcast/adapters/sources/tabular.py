@@ -1,11 +1,12 @@
 """What the CSV sources share: text, header, lines, and checked values."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
 
-from matchcast.domain.match import MAX_GOALS, RejectedRow
+from matchcast.domain.competitions import COMPETITION_BY_ID, Competition, unknown_competition
+from matchcast.domain.match import MAX_GOALS, RejectedRow, SourceMatch
 from matchcast.errors import BadSource
 
 EARLIEST: Final = date(1870, 1, 1)
@@ -91,6 +92,17 @@ def _split(line: str) -> list[str]:
         return next(csv.reader([line]), [])
     except csv.Error:  # a field beyond csv's limit: the row will be refused for its columns
         return [line]
+
+
+def unknown_tournaments(rows: Iterable[SourceMatch]) -> tuple[Competition, ...]:
+    """The tournaments of rows that we do not know, of a source that tells them by their codes alone."""
+    told = {(row.source, row.tournament) for row in rows}
+    codes = (
+        (source, written.removeprefix(f"{source}:"))
+        for source, written in sorted(told)
+        if written not in COMPETITION_BY_ID
+    )
+    return tuple(found for source, code in codes if (found := unknown_competition(source, code, code, None)))
 
 
 def missing(file_name: str, columns: Sequence[str], header: Sequence[str], expected: str) -> BadSource:

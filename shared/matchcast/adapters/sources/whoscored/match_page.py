@@ -26,7 +26,7 @@ from matchcast.adapters.sources.whoscored.reading import (
 from matchcast.adapters.sources.whoscored.rows import clubs_of, row_of
 from matchcast.adapters.sources.whoscored.scores import NO_SCORES, Pair, Scores, Unknowable, after_extra_time
 from matchcast.adapters.sources.whoscored.statuses import LATER_THAN_90, clock_of, status_of
-from matchcast.domain.competitions import Competition
+from matchcast.domain.competitions import COMPETITION_BY_ID, Competition
 from matchcast.domain.match import MatchStatus, RejectedRow
 from matchcast.ports import Parsed
 
@@ -49,6 +49,7 @@ _BREADCRUMB: Final = re.compile(
     r"([^<]{0,300})<",
     re.IGNORECASE | re.DOTALL,
 )
+_REGION: Final = re.compile(r">\s{0,99}([^<>]{2,60}?)\s{0,99}</span>\s{0,99}<span class=[\"']separator[\"']")
 _SEASON_AT_END: Final = re.compile(r"(\d{4}(?:/\d{2,4})?)\s*$")
 _ESCAPED: Final = re.compile(r"\\(.)")
 _SCORE: Final = re.compile(r"\s*(\d{1,3})\s*[:-]\s*(\d{1,3})\s*", re.ASCII)
@@ -86,7 +87,8 @@ def parse_page(raw: bytes, file_name: str) -> Parsed:
     name = " ".join(html.unescape(breadcrumb[3]).split())
     season = _SEASON_AT_END.search(name)
     try:
-        competition = competition_of(int(breadcrumb[2]), name)
+        region, plain = _REGION.search(breadcrumb[0]), _SEASON_AT_END.sub("", name).rstrip(" -")
+        competition = competition_of(int(breadcrumb[2]), html.unescape(region[1]) if region else None, plain)
         return _parsed(int(number[1]), competition, season[1] if season else None, told, centre, place)
     except Refused as refused:
         return Parsed([], [told.rejected(number[1], str(refused))])
@@ -176,7 +178,8 @@ def _parsed(
             remarks.extend(left_out)
     referee = referee_of(centre) if centre else None
     row = row_of(number, 1, competition, season, kickoff_at, home, away, status, scores, stats, referee=referee)
-    return Parsed([row], [told.rejected(str(number), remark) for remark in remarks])
+    unknown = () if competition.id in COMPETITION_BY_ID else (competition,)
+    return Parsed([row], [told.rejected(str(number), remark) for remark in remarks], unknown)
 
 
 def _scores(told: _Told) -> Scores:

@@ -21,7 +21,7 @@ from matchcast.adapters.sources.whoscored.reading import (
 from matchcast.adapters.sources.whoscored.rows import clubs_of, row_of
 from matchcast.adapters.sources.whoscored.scores import NO_SCORES, Pair, Scores, Unknowable, after_extra_time
 from matchcast.adapters.sources.whoscored.statuses import LATER_THAN_90, clock_of, status_of
-from matchcast.domain.competitions import Competition
+from matchcast.domain.competitions import COMPETITION_BY_ID, Competition
 from matchcast.domain.match import MatchStats, MatchStatus, RejectedRow, SourceMatch
 from matchcast.ports import Parsed
 
@@ -94,6 +94,7 @@ def parse_feed(raw: bytes, file_name: str) -> Parsed:
     place = Place(file_name, FEED)
     rows: list[SourceMatch] = []
     rejected: list[RejectedRow] = []
+    unknown: dict[str, Competition] = {}
     line = 0
     for i, tournament in enumerate(document_of(raw, _Feed, place).tournaments):
         try:
@@ -113,7 +114,9 @@ def parse_feed(raw: bytes, file_name: str) -> Parsed:
             rows.append(row)
             if remark is not None:
                 rejected.append(_rejected(line, match, remark))
-    return Parsed(rows, rejected)
+        if setting.competition.id not in COMPETITION_BY_ID:
+            unknown.setdefault(setting.competition.id, setting.competition)
+    return Parsed(rows, rejected, tuple(unknown.values()))
 
 
 def _rejected(line: int, match: _Match, reason: str) -> RejectedRow:
@@ -122,8 +125,7 @@ def _rejected(line: int, match: _Match, reason: str) -> RejectedRow:
 
 
 def _setting(tournament: _Tournament) -> _Setting:
-    told = f"{tournament.regionName or '?'}, {tournament.tournamentName}"
-    competition = competition_of(tournament.tournamentId, told)
+    competition = competition_of(tournament.tournamentId, tournament.regionName, tournament.tournamentName)
     if tournament.sex not in (None, _MEN):
         raise Refused(f"sex {tournament.sex} is not that of men's matches ({_MEN}), which are all we keep")
     stage = words_of(tournament.stageName)

@@ -7,14 +7,16 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from matchcast.adapters.sources.tabular import EARLIEST, LATEST, Refused, team_of
-from matchcast.domain.competitions import COMPETITION_BY_CODE, Competition
+from matchcast.domain.competitions import COMPETITION_BY_CODE, Competition, unknown_competition
 from matchcast.domain.match import MAX_GOALS
+from matchcast.domain.names import fold_name
 from matchcast.errors import BadSource, LayoutChanged
 
 NAME: Final = "whoscored"
 
 T = TypeVar("T")
 
+_COUNTRY: Final = {"south-korea": "korea"}
 _BOM: Final = b"\xef\xbb\xbf"
 _UNDECIDED: Final = frozenset(("tbc", "tbd", "tba", "to be confirmed", "to be decided", "unknown", "?", "-"))
 
@@ -200,18 +202,23 @@ def season_of(told: str | None, competition: Competition, day: date) -> int:
     return year if year is not None and 0 <= day.year - year <= 1 else competition.season_of(day)
 
 
-def competition_of(tournament_id: int, told: str) -> Competition:
-    """The competition with this id on the site.
+def competition_of(tournament_id: int, region: str | None, name: str) -> Competition:
+    """The competition with this id on the site; one that we do not know stands for itself, if we know its country.
 
     Args:
-        told: how the source names it.
+        region, name: as the source tells them.
     Raises:
-        Refused: we do not know it.
+        Refused: we know neither it nor its country.
     """
     competition = COMPETITION_BY_CODE.get((NAME, str(tournament_id)))
     if competition is None:
+        country = fold_name(region or "?").replace(" ", "-")
+        told = words_of(name) or str(tournament_id)
+        competition = unknown_competition(NAME, str(tournament_id), told, _COUNTRY.get(country, country))
+    if competition is None:
+        where = f"{region or '?'}, {name}"
         raise Refused(
-            f"tournament {tournament_id} ({told[:80]}) is none we know; add its id to domain/competitions.py"
+            f"tournament {tournament_id} ({where[:80]}) is none we know; add its id to domain/competitions.py"
             " if its matches are wanted"
         )
     return competition

@@ -18,7 +18,7 @@ from matchcast.adapters.sources.whoscored import (
     stages_of,
     tournaments_of,
 )
-from matchcast.domain.competitions import COMPETITIONS, Competition
+from matchcast.domain.competitions import COMPETITION_BY_ID, COMPETITIONS, Competition
 from matchcast.domain.match import MatchStatus, RejectedRow
 from matchcast.errors import BadSource, LayoutChanged, SourceBlocked, Unavailable
 from matchcast.ports import Parsed
@@ -42,8 +42,9 @@ class WhoScoredFeed:
     """WhoScored, or a server with pages like it.
 
     The front page first, as a person opens it. A window of few days is read from the live scores of each; a longer
-    one from the calendars of its tournaments, and the month feeds they name. Then the page of every match that was
-    played, once; those for which there is no time are left to later visits of these days. A page that refuses ends
+    one from the calendars of its tournaments, and the month feeds they name. Then the page of every match
+    that was played in a tournament known by its code, once; those for which there is no time are left to later visits of
+    these days. A page that refuses ends
     the visit: it is not asked again, nor is anything else.
 
     Args:
@@ -80,7 +81,11 @@ class WhoScoredFeed:
                 if file.name.startswith(("day/", "month/")):
                     rows = self.parse(file, visit.now).rows
                     played |= {
-                        row.source_id: None for row in rows if row.status is MatchStatus.FINISHED and window.holds(row)
+                        row.source_id: None
+                        for row in rows
+                        if row.status is MatchStatus.FINISHED
+                        and row.tournament in COMPETITION_BY_ID
+                        and window.holds(row)
                     }
             left = 0
             for match in played:
