@@ -16,6 +16,10 @@ Minutes = Mapping[str, float | None]
 _SECOND_HALF: Final = 2
 _SECOND_HALF_KEY: Final = "2"
 _MOST: Final = 200
+_COUNTED: Final = ("shotsTotal", "shotsOnTarget", "cornersTotal", "foulsCommited")
+_OFF_TARGET: Final = ("shotsOffTarget", "shotsBlocked")
+_CARD: Final = "Card"
+_CARDS: Final = frozenset(("Yellow", "Red", "SecondYellow"))
 
 
 class _Named(msgspec.Struct):
@@ -33,6 +37,9 @@ class _Event(msgspec.Struct):
 class _Counts(msgspec.Struct):
     shotsTotal: Minutes | None = None
     shotsOnTarget: Minutes | None = None
+    shotsOffTarget: Minutes | None = None
+    shotsBlocked: Minutes | None = None
+    shotsOnPost: Minutes | None = None
     cornersTotal: Minutes | None = None
     foulsCommited: Minutes | None = None
     touches: Minutes | None = None
@@ -78,7 +85,7 @@ def referee_of(centre: Centre) -> str | None:
 
 
 def stats_of(centre: Centre, longer: bool) -> tuple[MatchStats | None, list[str]]:
-    """The statistics of the 90 minutes, and what was left out because it contradicts the goals.
+    """The statistics of the 90 minutes, and what was left out because it is not told, or contradicts something else.
 
     Args:
         longer: the match went on after 90 minutes.
@@ -86,18 +93,23 @@ def stats_of(centre: Centre, longer: bool) -> tuple[MatchStats | None, list[str]
     last = _last_minute(centre) if longer else None
     if longer and last is None:
         return None, []
-    shots, on_target, corners, fouls, yellows, reds = zip(
-        _side_counts(centre.home, last), _side_counts(centre.away, last), strict=True
-    )
+    sides = (centre.home, centre.away)
     remarks: list[str] = []
-    goals = [_goals(side, last) for side in (centre.home, centre.away)]
-    for total, aimed, scored in zip(shots, on_target, goals, strict=True):
-        if total is not None and aimed is not None and not scored <= aimed <= total:
-            remarks.append(
-                f"stats: {total} shots, {aimed} of them on target and {scored} goals contradict one another; shots are left out"
-            )
-            shots = on_target = NO_PAIR
-            break
+    shots, on_target, corners, fouls = (_pair(sides, name, last) for name in _COUNTED)
+    for name, pair in zip(_COUNTED, (shots, on_target, corners, fouls), strict=True):
+        if pair == NO_PAIR and all(map(_is_covered, sides)) and not (pair is on_target and _parts_told(sides)):
+            remarks.append(f"stats: {name} is told of neither side; it is left out")
+    if on_target == NO_PAIR and _parts_told(sides):
+        on_target = (0, 0)  # what nobody did is not listed; the other kinds of shots show whether it is so
+    contradiction = _contradiction(sides, shots, on_target, last)
+    if contradiction is not None:
+        remarks.append(f"stats: {contradiction}; shots are left out")
+        shots = on_target = NO_PAIR
+    yellows, reds = zip(*(_cards(side, last) for side in sides), strict=True)
+    odd = sorted({str(kind) for side in sides for kind in _card_kinds(side, None)} - _CARDS)
+    if odd:
+        remarks.append(f"stats: {odd[0][:40]!r} is no card that we know; cards are left out")
+        yellows = reds = NO_PAIR
     stats = MatchStats(*shots, *on_target, *corners, *fouls, *yellows, *reds)
     return (stats if any(count is not None for count in stats) else None), remarks
 
@@ -110,25 +122,66 @@ def _last_minute(centre: Centre) -> int | None:
     return max(minutes, default=None)
 
 
-def _side_counts(side: Side, last: int | None) -> Sequence[int | None]:
-    """Shots, on target, corners, fouls, yellow and red cards."""
+def _is_covered(side: Side) -> bool:
+    """Whether what this side did was counted at all."""
     counts = side.stats
-    kept = counts is not None and bool(counts.touches or counts.shotsTotal or counts.foulsCommited)
-    totals: list[int | None] = [None] * 4
-    if counts is not None and kept:
-        maps = (counts.shotsTotal, counts.shotsOnTarget, counts.cornersTotal, counts.foulsCommited)
-        totals = [_total(minutes, last) for minutes in maps]
-    if side.incidentEvents is None:
-        return (*totals, None, None)
-    cards = [event.cardType.displayName for event in _within(side.incidentEvents, last) if event.cardType is not None]
-    if not cards and not kept:
-        return (*totals, None, None)
-    second = cards.count("SecondYellow")
-    return (*totals, cards.count("Yellow") + second, cards.count("Red") + second)
+    return counts is not None and bool(counts.touches or counts.shotsTotal or counts.foulsCommited)
 
 
-def _total(minutes: Minutes | None, last: int | None) -> int | None:
-    told = (minutes or {}).items()
+def _told(side: Side, name: str) -> Minutes:
+    return (getattr(side.stats, name) if side.stats is not None else None) or {}
+
+
+def _pair(sides: Sequence[Side], name: str, last: int | None) -> tuple[int | None, int | None]:
+    """A count of both sides. One that is told of the other side only is zero; told of neither, it is not known."""
+    if not any(_told(side, name) for side in sides):
+        return NO_PAIR
+    home, away = (_total(_told(side, name), last) if _is_covered(side) else None for side in sides)
+    return home, away
+
+
+def _parts_told(sides: Sequence[Side]) -> bool:
+    return any(_told(side, name) for side in sides for name in _OFF_TARGET)
+
+
+def _contradiction(
+    sides: Sequence[Side], shots: tuple[int | None, int | None], on_target: tuple[int | None, int | None],
+    last: int | None,
+) -> str | None:  # fmt: skip
+    """What shows that shots or shots on target are not what we take them for."""
+    for side, total, aimed in zip(sides, shots, on_target, strict=True):
+        if total is None or aimed is None:
+            continue
+        scored = _goals(side, last)
+        if not scored <= aimed <= total:
+            return f"{total} shots, {aimed} of them on target and {scored} goals contradict one another"
+        rest = sum(_total(_told(side, name), last) or 0 for name in _OFF_TARGET)
+        post = _total(_told(side, "shotsOnPost"), last) or 0
+        if _parts_told(sides) and not total - post <= aimed + rest <= total:
+            return f"{total} shots, {aimed} of them on target and {rest} off it or blocked, do not add up"
+    return None
+
+
+def _card_kinds(side: Side, last: int | None) -> Sequence[str | None]:
+    """The kinds of the cards shown; None for one that does not say."""
+    return [
+        event.cardType.displayName if event.cardType is not None else None
+        for event in _within(side.incidentEvents or (), last)
+        if event.cardType is not None or (event.type is not None and event.type.displayName == _CARD)
+    ]
+
+
+def _cards(side: Side, last: int | None) -> tuple[int | None, int | None]:
+    """Yellow and red cards."""
+    kinds = _card_kinds(side, last)
+    if side.incidentEvents is None or not (kinds or _is_covered(side)):
+        return NO_PAIR
+    second = kinds.count("SecondYellow")
+    return kinds.count("Yellow") + second, kinds.count("Red") + second
+
+
+def _total(minutes: Minutes, last: int | None) -> int | None:
+    told = minutes.items()
     total = sum(count or 0 for minute, count in told if last is None or (minute.isdecimal() and int(minute) <= last))
     return int(total) if 0 <= total <= _MOST and total == int(total) else None
 
