@@ -52,6 +52,8 @@ def _http_url(value: str) -> None:
 
 
 def _contact(value: str) -> None:
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("has other than ASCII characters; it goes into a header")
     if not re.fullmatch(r"[^\s@]+@[^\s@]+\.[^\s@]+|https?://\S+", value):
         raise ValueError("is neither an e-mail address nor the URL of a page")
 
@@ -220,8 +222,9 @@ class ScrapeSettings(PublishingSettings, frozen=True, kw_only=True):
         openfootball_url: where openfootball's JSON files are; none, and the source is not configured.
         whoscored_url: WhoScored's site. Its robots.txt and terms are the operator's to read: without this and a contact
             the source is not configured.
-        whoscored_contact: an address or page by which the site can reach the operator; sent with every request.
-        whoscored_seconds: mean pause between two requests.
+        contact: an address or page by which sites can reach the operator; sent with every request.
+        file_seconds: mean pause between two requests for files over plain HTTP.
+        whoscored_seconds: mean pause between two requests of WhoScored.
         browser_url: a Selenium Grid or Selenoid hub; none for a headless Chromium beside the function.
         cool_down_hours: how long a source that turns us away is left alone, if it does not say itself.
     """
@@ -239,7 +242,8 @@ class ScrapeSettings(PublishingSettings, frozen=True, kw_only=True):
         Meta(examples=["https://raw.githubusercontent.com/openfootball/football.json/master"]),
     ] = None
     whoscored_url: Annotated[str | None, Checked(_http_url), Meta(examples=["https://www.whoscored.com"])] = None
-    whoscored_contact: Annotated[str | None, Checked(_contact), Meta(examples=["ops@example.org"])] = None
+    contact: Annotated[str | None, Checked(_contact), Meta(examples=["ops@example.org"])] = None
+    file_seconds: Annotated[float, Meta(ge=0, le=600, examples=["1"])] = 1
     whoscored_seconds: Annotated[float, Meta(ge=0, le=600, examples=["4"])] = 4
     browser_url: Annotated[str | None, Checked(_http_url), Meta(examples=["http://selenium-hub:4444/wd/hub"])] = None
     cool_down_hours: Annotated[float, Meta(gt=0, le=24 * 30, examples=["12"])] = 12

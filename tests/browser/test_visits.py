@@ -212,11 +212,11 @@ def test_what_was_kept_before_this_visit_is_enough_without_a_browser(site: Site)
 
 def test_the_source_is_off_until_it_has_an_address_and_a_contact(tmp_path: Any) -> None:
     settings = {"K_SINK": "http://127.0.0.1:9", "MATCHCAST_WHOSCORED_URL": "http://127.0.0.1:9"}
-    with pytest.raises(BadInput, match="MATCHCAST_WHOSCORED_CONTACT: is missing"):
+    with pytest.raises(BadInput, match="MATCHCAST_CONTACT: is missing"):
         scrape_app(settings)
     with pytest.raises(BadInput, match="is neither an e-mail address nor the URL of a page"):
-        scrape_app(settings | {"MATCHCAST_WHOSCORED_CONTACT": "me"})
-    assert scrape_app(settings | {"MATCHCAST_WHOSCORED_CONTACT": CONTACT})
+        scrape_app(settings | {"MATCHCAST_CONTACT": "me"})
+    assert scrape_app(settings | {"MATCHCAST_CONTACT": CONTACT})
 
 
 def test_the_captures_of_the_real_site_come_through_the_browser_as_they_are(

@@ -5,12 +5,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from matchcast.adapters.clock import Timer
 from matchcast.adapters.sources.feeds import FootballDataFeed, OpenFootballFeed
+from matchcast.adapters.sources.http_get import Asker
 from matchcast.domain.match import MatchStatus, Odds, OddsMoment
 from matchcast.errors import BadSource, LayoutChanged, SourceBlocked, TimedOut, Unavailable
 from matchcast.ports.feeds import Feed, RawFile, Visit, Window
@@ -106,7 +109,9 @@ def test_an_answer_that_breaks_off_is_asked_for_again(feed: FootballDataFeed, sh
         (429, "", None),
         (429, "120", 120),
         (429, "9" * 12, 30 * 24 * 3600),
-        (429, "Sat, 01 Mar 2025 10:00:00 GMT", 3600),
+        (429, "9" * 5000, 30 * 24 * 3600),
+        (429, "Sat, 01 Mar 2025 10:00:00 GMT", 0),
+        (429, "Sat, 01 Mar 999999999999999999999 10:00:00 GMT", None),
         (429, "soon", None),
     ],
 )
@@ -121,6 +126,16 @@ def test_a_refusal_is_kept_told_and_the_end_of_the_visit(
     assert keeper.captured == ["fixtures.csv"]
     assert len(list(feed.fetch(COMING, Visit(NOW, NOW, Timer(20), lambda url: None)))) == 1
     assert shelf.asked == PATHS[:1] * 2
+
+
+def test_an_instant_to_come_back_at_counts_from_the_answer_and_not_from_our_clock(
+    feed: FootballDataFeed, shelf: Shelf
+) -> None:
+    shelf.status = 429
+    shelf.headers = {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}
+    with pytest.raises(SourceBlocked) as raised:
+        list(Keeper().visit(feed, COMING, NOW))
+    assert 3500 < (raised.value.retry_after or 0) <= 3600
 
 
 @pytest.mark.parametrize("status", [200, 503])
@@ -161,6 +176,34 @@ def test_one_connection_is_used_and_one_request_made_at_a_time(shelf: Shelf) -> 
     with served(counting) as client:
         list(Keeper().visit(FootballDataFeed(str(client.base_url)), COMING, NOW))
     assert (shelf.asked, len(from_where)) == (PATHS, 1)
+
+
+def test_every_request_says_who_asks_and_there_is_a_pause_of_its_own_length_between_two(shelf: Shelf) -> None:
+    """What is taken as it was kept needs none."""
+    agents: list[str] = []
+    slept: list[float] = []
+    drawn = iter((0.5, 1.5))
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            agents.append(Headers(scope=scope)["User-Agent"])
+        await shelf(scope, receive, send)
+
+    with served(noting) as client:
+        asker = Asker("ops@example.org", 1.8, slept.append, lambda low, high: next(drawn))
+        feed, keeper = FootballDataFeed(str(client.base_url), asker), Keeper()
+        list(keeper.visit(feed, COMING, NOW))
+        list(keeper.visit(feed, COMING, NOW))
+    assert agents == ["matchcast (+ops@example.org)"] * 3
+    assert slept == pytest.approx([0.9, 1.0, 1.0, 0.7])
+    assert shelf.asked == PATHS
+
+
+def test_a_pause_is_over_when_the_time_is(shelf: Shelf) -> None:
+    with served(shelf) as client, pytest.raises(TimedOut):
+        feed = FootballDataFeed(str(client.base_url), Asker(None, 600, lambda seconds: None))
+        list(feed.fetch(COMING, Visit(NOW, NOW, Timer(0), lambda url: None)))
+    assert len(shelf.asked) <= 1
 
 
 def test_an_answer_that_never_ends_is_left_when_the_time_is_over() -> None:

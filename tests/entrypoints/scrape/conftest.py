@@ -41,6 +41,7 @@ def settings(broker: Recorder, database_url: str, tmp_path: Path) -> dict[str, s
         "MATCHCAST_CACHE_DIR": str(tmp_path / "cache"),
         "MATCHCAST_CLOCK_STARTS_AT": NOW.isoformat(),
         "MATCHCAST_HANDLER_SECONDS": "20",
+        "MATCHCAST_FILE_SECONDS": "0",
         "K_SINK": broker.url,
     }
 

@@ -87,7 +87,7 @@ def test_the_source_that_odds_are_asked_of_is_configured(folder: str) -> None:
 
 def test_no_site_is_visited_before_the_operator_says_so() -> None:
     settings = read_settings(ScrapeSettings, environment(rendered(OVERLAYS[0]), "scrape"))
-    assert (settings.whoscored_url, settings.whoscored_contact) == (None, None)
+    assert (settings.whoscored_url, settings.contact) == (None, None)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -48,9 +48,7 @@ class Wanted(NamedTuple):
     path: str
 
 
-def published(
-    base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: str, asker: Asker
-) -> Iterator[RawFile]:
+def published(base_url: str, wanted: Iterable[Wanted], visit: Visit, setting: str, asker: Asker) -> Iterator[RawFile]:
     """Those of the files that there are, in the same order.
 
     A file that was kept since the visit was first asked for is not asked for again; one that is kept from before comes as
@@ -91,9 +89,7 @@ def published(
         )
 
 
-def _get(
-    client: httpx.Client, name: str, url: str, kept: RawFile | None, visit: Visit, setting: str
-) -> RawFile | None:
+def _get(client: httpx.Client, name: str, url: str, kept: RawFile | None, visit: Visit, setting: str) -> RawFile | None:
     """A file, the one that is kept if it did not change; None where it is not published."""
     content = bytearray()
     try:
