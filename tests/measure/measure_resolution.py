@@ -1,4 +1,4 @@
-"""How well clubs are found across sources: precision, recall and what is left open, with and without the committed names.
+"""How well clubs and tournaments are found across sources: precision, recall and what is left open, with and without the committed names.
 
 Precision is over the names given a club that another source tells; recall over the names whose club another source
 tells. Needs ../shared/data; says so and ends where it is missing.
@@ -26,6 +26,7 @@ from matchcast.ports.reviews import HeldName
 from matchcast.usecases.ingest import ParsedFile, ingest
 from matchcast.usecases.team_review import held_names
 from tests.measure.same_clubs import FOOTBALL_DATA_NAME, WHOSCORED_NAME
+from tests.measure.same_tournaments import measure as measure_tournaments
 
 DATA: Final = Path(__file__).parents[3] / "shared/data"
 NOW: Final = datetime(2025, 6, 1, tzinfo=UTC)
@@ -151,6 +152,7 @@ def main() -> None:
             ("football-data 1993-2025, then openfootball", [all_seasons, theirs]),
         ):
             tell(f"{words}: {what}", resolve(loads, FOOTBALL_DATA_NAME, pair, known), of)
+    measure_tournaments(merged, fixtures, DATA / "results-only/results_2000_2023.csv.gz", feed.parent)
     if not feed.exists():
         print(f"WhoScored not measured: {feed} is missing")
         return
