@@ -53,6 +53,27 @@ def test_the_manifests_fit(folder: str, check: Check) -> None:
     assert list(check(rendered(folder))) == []
 
 
+def test_scrape_alone_may_reach_a_browser_of_another_namespace() -> None:
+    hub = {
+        "to": [{"namespaceSelector": {"matchLabels": {"matchcast.org/browser": "true"}}}],
+        "ports": [{"protocol": "TCP", "port": 4444}],
+    }
+    allowed = [
+        policy["spec"]["podSelector"]
+        for policy in of_kind(rendered(BASE), "NetworkPolicy").values()
+        if hub in policy["spec"].get("egress", [])
+    ]
+    assert allowed == [{"matchLabels": {"serving.knative.dev/service": "scrape"}}]
+    assert "`matchcast.org/browser=true`" in (KNATIVE.parent / "docs" / "runbooks" / "deploy.md").read_text()
+
+
+def test_what_the_runbook_of_a_refusal_has_set_can_be_set() -> None:
+    named = set(re.findall(r"MATCHCAST_\w+", (KNATIVE.parent / "docs" / "runbooks" / "source-not-read.md").read_text()))
+    env = of_kind(rendered(BASE), "Service")["scrape"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"MATCHCAST_COOL_DOWN_HOURS", "MATCHCAST_WHOSCORED_SECONDS"} <= named
+    assert named <= {entry["name"] for entry in env}
+
+
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_every_key_that_is_read_is_made_and_every_key_that_is_made_is_read(folder: str) -> None:
     assert list(checks.keys(rendered(folder), made_secrets())) == []
