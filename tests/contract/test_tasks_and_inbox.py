@@ -133,6 +133,19 @@ def test_a_task_reaches_one_final_state(database: Database) -> None:
     assert (found.state, found.result, found.problem) == (TaskState.SUCCESS, {"p": 0.1}, None)
 
 
+def test_why_a_try_did_not_succeed_is_kept_until_the_task_ends(database: Database) -> None:
+    tasks = SqlTasks(database)
+    tasks.add(task())
+    later = NOW + timedelta(seconds=1)
+    assert tasks.note("t1", later, {"detail": "away"})
+    assert tasks.find("t1") == task()._replace(updated_at=later, problem={"detail": "away"})
+    assert tasks.finish("t1", later, result={"p": 0.1})
+    assert not tasks.note("t1", later, {"detail": "away"})
+    found = tasks.find("t1")
+    assert found is not None
+    assert (found.result, found.problem) == ({"p": 0.1}, None)
+
+
 def test_a_failed_task_can_be_opened_again(database: Database) -> None:
     tasks = SqlTasks(database)
     tasks.add(task())

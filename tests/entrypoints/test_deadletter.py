@@ -139,6 +139,16 @@ def test_the_problem_tells_how_the_last_try_ended(
     assert (task.problem["status"], words in task.problem["detail"]) == (status, True)
 
 
+def test_the_problem_tells_why_the_last_try_did_not_succeed(deadletter: httpx.Client, tasks: SqlTasks) -> None:
+    """Also where a broker tells nothing of it."""
+    tasks.note("t1", NOW, {"detail": "football-data does not answer"})
+    die(deadletter, knativeerrorcode="", knativeerrordata="")
+    task = tasks.find("t1")
+    assert task is not None
+    assert task.problem is not None
+    assert "after all tries, the last one ended with: football-data does not answer; POST" in task.problem["detail"]
+
+
 def test_the_same_death_told_again_counts_once(deadletter: httpx.Client) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert {answer.status_code for answer in pool.map(lambda _: die(deadletter), range(8))} == {204}

@@ -103,7 +103,7 @@ class Task(NamedTuple):
         kind: `prediction` or `scrape`.
         event: what asks for the work; published when the task is accepted.
         result: what came of it, as its HTTP answer shows it.
-        problem: why it failed (RFC 9457).
+        problem: why it failed (RFC 9457); of an open one, why the last try of its work did not succeed.
         expires_at: from then on its status is gone.
     """
 
@@ -140,6 +140,10 @@ class Tasks(Protocol):
 
     def start(self, task_id: str, now: datetime) -> bool:
         """Say that a task runs. False if it is in a final state, or unknown: then its work must not be done."""
+        ...
+
+    def note(self, task_id: str, now: datetime, problem: Mapping[str, Any]) -> bool:
+        """Keep why a try of an open task's work did not succeed, until the task ends. False if it has its final state."""
         ...
 
     def finish(

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from matchcast.domain.event import Event, named_id
 from matchcast.errors import BadInput, Conflict, MatchcastError, NotFound, TimedOut, Unavailable
 from matchcast.events import PING, PredictionRequested, Problem, ScrapeRequested
-from matchcast.ports.events import DeadLetter, DeadLetters, Deadline, Sink, Tasks, Transaction
+from matchcast.ports.events import DeadLetter, DeadLetters, Deadline, Sink, Task, Tasks, Transaction
 from matchcast.usecases.asking import task_named_by
 from matchcast.usecases.scrape_due import task_of_ping
 
@@ -78,7 +78,7 @@ def keep_letter(
     task_id = _task_of(event)
     with transaction():
         if letters.add(letter) and task_id is not None:
-            problem = problem_of(_given_up(letter))
+            problem = problem_of(_given_up(letter, tasks.find(task_id)))
             tasks.finish(task_id, now, problem=problem.to_json())
         deadline.check()
 
@@ -150,8 +150,11 @@ def _deaths_before(replay: str, letter_id: str) -> int:
     return int(number) if of == letter_id and re.fullmatch("[1-9][0-9]{0,8}", number) else 0
 
 
-def _given_up(letter: DeadLetter) -> Unavailable:
+def _given_up(letter: DeadLetter, task: Task | None) -> Unavailable:
+    """What the task of a letter failed of; why its last try did not succeed, where that is kept with the task."""
     last = "there was no answer" if letter.code in (None, -1) else f"the last answer was {letter.code}"
+    if task is not None and task.problem is not None:
+        last = f"the last one ended with: {task.problem['detail']}"
     message = (
         f"the event {letter.event.id} could not be handled after all tries, {last}; "
         f"POST /monitoring/dead-letters/{letter.letter_id}/replay tries again"

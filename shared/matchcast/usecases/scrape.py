@@ -219,8 +219,9 @@ class _Scrape:
         try:
             self._check_cool_down()
             return partial(self._store, self._read(still))
-        except Unavailable:
+        except Unavailable as error:
             self.given.count(self.source, "unavailable")
+            self.given.tasks.note(self.task_id, self.now, self.given.problem_of(error).to_json())
             raise
         except MatchcastError as error:
             return partial(self._fail, error)

@@ -162,11 +162,12 @@ def problem_data(error: MatchcastError) -> "Problem":
     from matchcast.events import Problem
 
     status = status_of_error(error)
+    told = without_addresses(str(error)) if isinstance(error, Unavailable) else str(error)
     return Problem(
         type=f"urn:matchcast:problem:{status.type}",
         title=HTTPStatus(status.status).phrase,
         status=status.status,
-        detail=str(error)[:2000],
+        detail=told[:2000],
         field=error.field if isinstance(error, BadInput) else None,
     )
 

@@ -360,7 +360,7 @@ def task_reply(task: Task) -> TaskReply:
         updated_at=task.updated_at,
         expires_at=task.expires_at,
         result=None if task.result is None else dict(task.result),
-        problem=None if task.problem is None else dict(task.problem),
+        problem=None if task.state is not TaskState.FAILURE or task.problem is None else dict(task.problem),
     )
 
 

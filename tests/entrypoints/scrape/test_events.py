@@ -154,10 +154,13 @@ def test_a_source_that_is_away_leaves_the_task_open_until_it_is_back(
     event = accepted(scrape, broker)
     shelf.status = 503
     assert_problem(deliver(scrape, event), 503, words="try again later")
-    assert task(database, event.data["task_id"]).state is TaskState.RUNNING
+    waiting = task(database, event.data["task_id"])
+    assert (waiting.state, waiting.problem is not None) == (TaskState.RUNNING, True)
+    assert "try again later" in (waiting.problem or {})["detail"]
     shelf.status = 200
     assert reply_of(deliver(scrape, event)) is not None
-    assert task(database, event.data["task_id"]).state is TaskState.SUCCESS
+    done = task(database, event.data["task_id"])
+    assert (done.state, done.problem) == (TaskState.SUCCESS, None)
 
 
 def test_a_task_that_ended_or_is_unknown_is_not_worked_on(

@@ -52,6 +52,9 @@ class SqlTasks:
     def start(self, task_id: str, now: datetime) -> bool:
         return self._change(_OPEN, task_id, state=TaskState.RUNNING.value, updated_at=now)
 
+    def note(self, task_id: str, now: datetime, problem: Mapping[str, Any]) -> bool:
+        return self._change(_OPEN, task_id, updated_at=now, problem=problem)
+
     def finish(
         self,
         task_id: str,
