@@ -9,9 +9,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from matchcast.adapters.clock import Timer
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.patience import Patience
 from matchcast.adapters.database.settlements import SqlSettlements
+from matchcast.adapters.database.turns import SqlTurns
 from matchcast.errors import Unavailable
 
 HURRIED = Patience(lock=0.2, statement=0.2, idle=0.2)
@@ -61,6 +63,17 @@ def test_whoever_finds_all_connections_in_use_is_told_so_soon(database_url: str)
             held.enter_context(busy.aside())
     assert open_connections(busy) == 0
     busy.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_turn_that_lasts_keeps_no_dead_rows_from_being_cleared_away(database: Database) -> None:
+    oldest = "SELECT bool_or(backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) FROM pg_stat_activity"
+    others = f"{oldest} WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with SqlTurns(database).turn("long work", Timer(20)) as still:
+        for _ in range(2):
+            with database.reading() as connection:
+                assert connection.execute(text(others)).scalar() is False
+            still()
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,12 @@ class SqlTurns:
     @contextmanager
     def _of_postgresql(self, work: str, deadline: Deadline) -> Iterator[Callable[[], None]]:
         key = int.from_bytes(hashlib.blake2b(work.encode(), digest_size=8).digest(), "big", signed=True)
+        # whoever has it gets it again; a parameter would make the server keep its view of the rows until the end
+        taken = text(f"SELECT pg_try_advisory_xact_lock({key})")
         with self._database.aside() as connection:
 
             def is_mine() -> bool:
-                taken = text("SELECT pg_try_advisory_xact_lock(:key)")  # whoever has it gets it again
-                return bool(connection.execute(taken, {"key": key}).scalar_one())
+                return bool(connection.execute(taken).scalar_one())
 
             _wait(is_mine, deadline)
 
