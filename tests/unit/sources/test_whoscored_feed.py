@@ -69,6 +69,7 @@ def test_the_status_is_told_by_code_and_clock_and_only_a_finished_match_has_goal
 
 H, A = 0, 1
 TWO_ALL = [goal(H, 1), goal(A, 1), goal(A, 3), goal(H, 3)]
+KICK = goal(H, 9, 120)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,25 @@ TWO_ALL = [goal(H, 1), goal(A, 1), goal(A, 3), goal(H, 3)]
             (4, 5),
         ),
         ({"elapsed": "PEN", "incidents": TWO_ALL, "homePenaltyScore": 4, "awayPenaltyScore": 4}, (2, 2), (2, 2), None),
+        (
+            {"elapsed": "PEN", "homePenaltyScore": 2, "awayPenaltyScore": 0, "incidents": [*TWO_ALL, KICK, KICK]},
+            (2, 2),
+            (2, 2),
+            (2, 0),
+        ),
+        (
+            {
+                "elapsed": "PEN",
+                "homeScore": 0,
+                "awayScore": 0,
+                "homePenaltyScore": 1,
+                "awayPenaltyScore": 0,
+                "incidents": [KICK],
+            },
+            (0, 0),
+            (0, 0),
+            (1, 0),
+        ),
         (
             {"elapsed": "FT", "homeExtratimeScore": 2, "awayExtratimeScore": 2, "incidents": TWO_ALL},
             (2, 2),
@@ -115,6 +135,21 @@ def test_a_result_that_cannot_be_known_is_never_made_up(incidents: Any) -> None:
     assert found.status is MatchStatus.UNKNOWN
     assert (found.home_goals, found.home_goals_extra_time, found.stats) == (None, None, None)
     assert (remark.line, remark.reason.split(";")[1]) == (1, " the match is kept without a result")
+
+
+def test_kicks_that_are_not_the_score_of_the_shoot_out_are_no_kicks() -> None:
+    """They might be goals of extra time."""
+    parsed = parse(
+        one(elapsed="PEN", homeScore=2, awayScore=2, incidents=[*TWO_ALL, KICK], homePenaltyScore=4, awayPenaltyScore=3)
+    )
+    assert [r.status for r in parsed.rows] == [MatchStatus.UNKNOWN]
+
+
+@pytest.mark.parametrize("clock", ["Pen.", "FT-Pens", "AWD"])
+def test_an_end_that_we_do_not_know_is_told(clock: str) -> None:
+    parsed = parse(one(elapsed=clock))
+    assert [r.status for r in parsed.rows] == [MatchStatus.UNKNOWN]
+    assert f"elapsed {clock.lower()!r}" in parsed.rejected[0].reason
 
 
 def test_a_finished_match_without_a_score_is_kept_without_a_result() -> None:
@@ -209,6 +244,11 @@ def test_nobody_booked_counts_only_where_the_source_follows_each_match_closely()
     assert row(one(homeYellowCards=-1, awayYellowCards=31)).stats == MatchStats(home_reds=0, away_reds=1)
 
 
+def without(raw: bytes, key: str) -> bytes:
+    """The same with the key renamed."""
+    return raw.replace(f'"{key}"'.encode(), f'"new{key}"'.encode())
+
+
 @pytest.mark.parametrize(
     ("raw", "place", "problem"),
     [
@@ -216,6 +256,14 @@ def test_nobody_booked_counts_only_where_the_source_follows_each_match_closely()
         (b'{"tournaments": {}}', "tournaments", "Expected `array`, got `object`"),
         (feed(tournament(match(), tournamentId="2")), "tournaments[0].tournamentId", "Expected `int`, got `str`"),
         (feed({"tournamentId": 2, "tournamentName": "x"}), "tournaments[0].matches", "is missing"),
+        (without(one(), "sex"), "tournaments[0].sex", "is missing"),
+        (without(one(), "seasonName"), "tournaments[0].seasonName", "is missing"),
+        (without(one(), "elapsed"), "tournaments[0].matches[0].elapsed", "is missing"),
+        (
+            without(feed(tournament(match(1), match(2), match(3))), "homeScore"),
+            "tournaments.matches.homeScore, awayScore",
+            "none of 3 finished matches has a score",
+        ),
         (
             feed(tournament(), tournament(match(), {k: v for k, v in match().items() if k != "startTimeUtc"})),
             "tournaments[1].matches[1].startTimeUtc",
@@ -237,6 +285,25 @@ def test_a_changed_layout_names_the_key_and_where_it_should_stand(raw: bytes, pl
     assert str(caught.value).startswith(f"{MONTH}: " if place == "file" else f"{MONTH}: {place}: ")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"startTimeUtc": None}, {"matchIsOpta": 1}, {"startTimeUtc": "soon"}, {"elapsed": "AET", "incidents": {}}],
+)
+@pytest.mark.parametrize("entry", [{}, {"tournamentId": 999, "tournamentName": "Under 19", "regionName": "Nowhere"}])
+def test_an_odd_match_among_good_ones_is_rejected_with_its_place(odd: dict[str, Any], entry: dict[str, Any]) -> None:
+    parsed = parse(feed(tournament(match(1), match(2)), tournament(match(3, **odd), **entry)))
+    assert [r.source_id for r in parsed.rows] == ["1", "2"]
+    (refused,) = parsed.rejected
+    assert refused.line == 3
+    assert "tournament" in refused.reason
+    assert '"id": 3' in refused.text or refused.text.startswith("3: ")
+
+
+def test_half_of_the_matches_odd_is_a_change_of_layout() -> None:
+    with pytest.raises(LayoutChanged):
+        parse(feed(tournament(match(1), match(2, startTimeUtc=None))))
+
+
 @pytest.mark.parametrize("raw", [b"", b" \n", b"\xff\xfe", one()[:-40], b'{"tournaments": [', b"[" * 100_000])
 def test_an_answer_that_is_cut_off_is_no_change_of_layout(raw: bytes) -> None:
     with pytest.raises(BadSource, match="fetch it again") as caught:
@@ -245,8 +312,9 @@ def test_an_answer_that_is_cut_off_is_no_change_of_layout(raw: bytes) -> None:
 
 
 def test_optional_keys_may_be_absent_and_unknown_ones_are_passed_over() -> None:
-    least = {k: match()[k] for k in ("id", "status", "startTimeUtc", "homeTeamName", "awayTeamName")}
-    found = row(feed({"tournamentId": 2, "tournamentName": "x", "matches": [least | {"status": 1, "new": {"a": []}}]}))
+    least = {k: match()[k] for k in ("id", "status", "elapsed", "startTimeUtc", "homeTeamName", "awayTeamName")}
+    told = least | {"status": 1, "elapsed": "", "new": {"a": []}}
+    found = row(feed({"tournamentId": 2, "tournamentName": "x", "seasonName": None, "sex": 1, "matches": [told]}))
     assert (found.status, found.season) == (MatchStatus.UPCOMING, 2020)
     assert parse(b'\xef\xbb\xbf{"tournaments": []}') == Parsed([], [])
 

@@ -25,7 +25,7 @@ from matchcast.adapters.sources.whoscored.reading import (
 )
 from matchcast.adapters.sources.whoscored.rows import clubs_of, row_of
 from matchcast.adapters.sources.whoscored.scores import NO_SCORES, Pair, Scores, Unknowable, after_extra_time
-from matchcast.adapters.sources.whoscored.statuses import LATER_THAN_90, clock_of, status_of
+from matchcast.adapters.sources.whoscored.statuses import LATER_THAN_90, clock_of, status_of, unknown_end
 from matchcast.domain.competitions import COMPETITION_BY_ID, Competition
 from matchcast.domain.match import MatchStatus, RejectedRow
 from matchcast.ports import Parsed
@@ -166,7 +166,8 @@ def _parsed(
     kickoff_at = local.replace(tzinfo=_UK).astimezone(UTC)
     home, away = clubs_of(told.home, told.away, ("home.name", "away.name"))
     status = status_of(told.status, told.clock)
-    scores, stats, remarks = NO_SCORES, None, list[str]()
+    remark = unknown_end(told.status, told.clock)
+    scores, stats, remarks = NO_SCORES, None, [remark] if remark is not None else []
     if status is MatchStatus.FINISHED:
         try:
             scores = _scores(told)

@@ -41,3 +41,10 @@ def status_of(code: int, clock: str) -> MatchStatus:
     if status is MatchStatus.UPCOMING and clock in _ENDED:
         return MatchStatus.UNKNOWN
     return status
+
+
+def unknown_end(code: int, clock: str) -> str | None:
+    """The remark on a match that is over by its code, under a clock that we do not know; None for any other."""
+    if _BY_CODE.get(code) is not MatchStatus.FINISHED or status_of(code, clock) is not MatchStatus.UNKNOWN:
+        return None
+    return f"elapsed {clock[:40]!r} is no end of a match that we know; the match is kept without a result"
