@@ -1,4 +1,5 @@
-"""How well clubs and tournaments are found across sources: precision, recall and what is left open, with and without the committed names.
+"""How well clubs and tournaments are found across sources: precision, recall and what is left open, with and without
+the committed names.
 
 Precision is over the names given a club that another source tells; recall over the names whose club another source
 tells. Needs ../shared/data; says so and ends where it is missing.

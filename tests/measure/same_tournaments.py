@@ -65,7 +65,7 @@ def find(ours: Sequence[SourceMatch], told: Sequence[Parsed], *, known: bool) ->
         seconds = time.perf_counter() - started
         held = held_tournaments(store, committed)
         database.close()
-    right, wrong = [], []
+    right, wrong = list[str](), list[str]()
     for alias in report.settled_tournaments:
         expected = COMPETITION_BY_CODE[alias.source, alias.code].id
         (right if alias.tournament_id == expected else wrong).append(f"{alias.told_as} = {alias.tournament_id}")
@@ -76,9 +76,8 @@ def tell(what: str, found: Found, of: int) -> None:
     settled = len(found.right) + len(found.wrong)
     precision = f"{len(found.right) / settled:7.1%}" if settled else "      -"
     recall = f"{len(found.right) / of:8.1%}" if of else "       -"
-    print(
-        f"{what:<78}{precision}{recall}{len(found.right):>4} of {of:<3}{len(found.wrong):>6}{len(found.held):>6}{found.seconds:>7.1f} s"
-    )
+    counts = f"{len(found.right):>4} of {of:<3}{len(found.wrong):>6}{len(found.held):>6}"
+    print(f"{what:<78}{precision}{recall}{counts}{found.seconds:>7.1f} s")
     for words in found.wrong:
         print(f"    not right: {words}")
     for alias, matches, proposals in found.held:
