@@ -36,7 +36,7 @@ up-full: sync $(if $(NO_AIRFLOW),,airflow) ## every server and function, private
 	@knative/local/services/install.sh servers
 	@$(RUN) matchcast up-full --detach $(if $(NO_AIRFLOW),--no-airflow) $(if $(PORT),--port $(PORT)) $(if $(FOLDER),--folder $(FOLDER))
 
-down-full: ## stop what `make up-full` started; its data stay
+down-full: $(if $(wildcard .venv/bin/matchcast),,sync) ## stop what `make up-full` started; its data stay
 	@$(RUN) matchcast down-full $(if $(FOLDER),--folder $(FOLDER))
 
 stop: ## stop the server that `make demo` left running

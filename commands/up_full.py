@@ -66,8 +66,8 @@ def up_full(
 def down_full(folder: FolderOption = FOLDER) -> None:
     """Stop what `matchcast up-full` started; what it keeps stays."""
     from knative.local.full.kept import holder
-    from knative.local.full.system import LEFT_SECONDS
-    from knative.local.services.program import end_marked, runs
+    from knative.local.full.system import end_left
+    from knative.local.services.program import runs
     from matchcast.errors import Unavailable
 
     pid = holder(folder)
@@ -80,7 +80,7 @@ def down_full(folder: FolderOption = FOLDER) -> None:
             time.sleep(POLL_SECONDS)
         typer.echo(f"everything of process {pid} is stopped; {folder} keeps its data")
         return
-    left = end_marked(str(folder.absolute()), LEFT_SECONDS)
+    left = end_left(folder)
     typer.echo(f"ended {len(left)} processes that were left" if left else "it is not up")
 
 
@@ -90,17 +90,20 @@ def _run(folder: Path, port: int | None, wanted: "Wanted") -> None:
         Unavailable: a part ended by itself, or does not start; everything is stopped.
     """
     from knative.local.full.kept import held, settle, tell_up
-    from knative.local.full.system import System
+    from knative.local.full.system import System, end_left
     from matchcast.errors import Unavailable
 
     begun = time.monotonic()
     with held(folder), _ending() as end:
+        if left := end_left(folder):
+            _tell(f"ended {len(left)} processes that a run before this one had left")
         system = System(folder, settle(folder, port), wanted, _tell)
         try:
             system.start()
             tell_up(folder, system.addresses, system.environment)
             _tell(f"everything is up after {time.monotonic() - begun:.0f} s (process {os.getpid()})")
-            _show(folder, system.addresses)
+            _show(folder, system.addresses, secret=not sys.stdout.isatty())
+            _show_sources()
             ended = system.watch()
             raise Unavailable(
                 f"{ended.name} ended by itself ({ended.code}), everything is stopped: {ended.last_words()}"
@@ -165,20 +168,36 @@ def _detach(folder: Path, port: int | None, wanted: "Wanted") -> None:
         process.wait()
         raise
     _show(folder, addresses)
+    _show_sources()
     typer.echo("\n`make down-full` (`matchcast down-full`) stops it.")
 
 
-def _show(folder: Path, addresses: "Mapping[str, str]") -> None:
+def _show(folder: Path, addresses: "Mapping[str, str]", *, secret: bool = False) -> None:
+    """
+    Args:
+        secret: do not show the key.
+    """
     from knative.local.full.kept import first_key
 
     for name, address in addresses.items():
         typer.echo(f"  {name:<12}{address}")
-    typer.echo(f"  {'key':<12}{first_key(folder)}")
+    typer.echo(f"  {'key':<12}{f'in {folder}/env' if secret else first_key(folder)}")
     typer.echo(
         f"\nPasswords are in {folder}/env. In a shell that has read it, commands work on this system, for example:\n"
         f"  source {folder}/env\n"
         "  matchcast ingest auto results.csv && matchcast export && dvc repro"
     )
+
+
+def _show_sources() -> None:
+    from knative.local.full.system import SOURCES
+
+    if not any(map(os.environ.get, SOURCES)):
+        typer.echo(
+            "\nNo source is configured, so nothing is scraped: start it with one of these variables set, for example\n"
+            "  MATCHCAST_FOOTBALL_DATA_URL=https://www.football-data.co.uk make up-full\n"
+            f"  (or {', '.join(SOURCES[1:])})"
+        )
 
 
 def _tell(line: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-import signal
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +16,13 @@ DAGS: Final = ROOT / "airflow" / "dags"
 PROGRAMS: Final = ROOT / ".airflow-venv" / "bin"
 USER: Final = "admin"
 START_SECONDS: Final = 180.0
+PARTS: Final = ("scheduler", "dag-processor", "triggerer", "api-server")
 _WORKERS: Final = 2
+_SHOWN: Final = 3000
 
 
 class Airflow:
-    """`airflow standalone`, which listens on the loopback interface only. New DAGs are paused.
+    """Its four parts, each a process that can be watched; they listen on the loopback interface only. New DAGs are paused.
 
     Args:
         folder: where its configuration, logs and database are kept.
@@ -30,6 +32,7 @@ class Airflow:
 
     Attributes:
         url: where people and clients find it.
+        programs: the parts.
     """
 
     def __init__(
@@ -58,17 +61,17 @@ class Airflow:
             "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True",  # the triggerer runs
             "PATH": f"{PROGRAMS}:{os.environ.get('PATH', os.defpath)}",
         }
-        self.program: Final = Program("Airflow", folder / "log", ends=signal.SIGINT)
+        self.programs: Final = [Program(f"Airflow's {part}", folder / f"{part}.log") for part in PARTS]
 
     @property
     def _passwords(self) -> Path:
         return self._folder / "passwords.json"
 
     def launch(self) -> None:
-        """Start it.
+        """Make its tables, and start it.
 
         Raises:
-            Unavailable: it is not installed.
+            Unavailable: it is not installed, or its database is away.
         """
         if not installed():
             raise Unavailable("Airflow is missing: `make airflow` installs it")
@@ -76,14 +79,27 @@ class Airflow:
         self._passwords.touch(mode=0o600)
         self._passwords.write_text(json.dumps({USER: self._password}))
         kept = inherited("AIRFLOW", "VIRTUAL_ENV", "PYTHON")
-        self.program.launch([PROGRAMS / "airflow", "standalone"], kept | self._environment, self._folder)
+        given = kept | self._environment
+        done = subprocess.run(
+            [PROGRAMS / "airflow", "db", "migrate"], env=given, cwd=self._folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise Unavailable(f"Airflow's tables could not be made: {done.stdout[-_SHOWN:].strip()}")
+        for part, program in zip(PARTS, self.programs, strict=True):
+            program.launch([PROGRAMS / "airflow", part], given, self._folder)
 
     def wait(self) -> None:
         """Wait until it answers."""
-        self.program.wait_until(lambda: answers(f"{self.url}/api/v2/monitor/health"), START_SECONDS)
+        self.programs[PARTS.index("api-server")].wait_until(
+            lambda: answers(f"{self.url}/api/v2/monitor/health"), START_SECONDS
+        )
 
     def stop(self) -> None:
-        self.program.stop()
+        for program in self.programs:
+            program.ask_to_end()
+        for program in self.programs:
+            program.stop()
 
 
 def installed() -> bool:

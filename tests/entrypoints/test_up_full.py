@@ -1,5 +1,6 @@
 """`matchcast up-full`: one machine with private servers and the functions on them, from nothing to forecasts and back."""
 
+import json
 import os
 import re
 import shutil
@@ -11,15 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import psycopg
 import pytest
 import redis
 
-from knative.local.services.program import free_ports, marked
+from knative.local.services.program import free_ports, listens, marked
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.model.bundle import load_bundle
 from matchcast.usecases.champion import set_champion
@@ -159,23 +161,24 @@ def test_every_server_answers_and_says_what_is_missing(full: Full, printed: str)
         assert_problem(client.post("/predict/", json=PAIRING), 503, words="no champion yet")
         assert {queue["consumers"] for queue in client.get("/monitoring/queues").json()["items"]} == {1}
     assert full.up().startswith("it is up already")
+    assert told["MATCHCAST_API_KEY"] not in (full.home / "log").read_text()
+    assert "No source is configured" not in printed
 
 
-def test_a_scrape_goes_through_rabbitmq_into_postgresql(full: Full, printed: str) -> None:
-    told = full.told
-    place = PostgresHouse(full.folder, told["MATCHCAST_DATABASE_URL"])
-    place.fill_database()
-    assert "first" in full.command("keys", "list", **told)
+@pytest.fixture(scope="module")
+def filled(full: Full, printed: str) -> dict[str, Any]:
+    """Matches, and a scrape of two results on top; how its task ended."""
+    PostgresHouse(full.folder, full.told["MATCHCAST_DATABASE_URL"]).fill_database()
     with full.client() as client:
         task = client.post("/scrape", json=SCRAPE).json()
-        until(lambda: client.get(task["status_url"]).json()["status"] in ("success", "failure"), WAIT_SECONDS)
-        ended = client.get(task["status_url"]).json()
-        assert (ended["status"], ended["result"]["matches"]["updated"]) == ("success", 2), ended
-        played = client.get("/matches/?status=finished&date_from=2025-03-04&date_to=2025-03-15").json()["items"]
-    assert {(match["home_goals"], match["away_goals"]) for match in played} >= {(2, 0), (1, 1)}
+        return until(
+            partial(_ended, client, task["status_url"]), WAIT_SECONDS, lambda: _seen(client, task["status_url"])
+        )
 
 
-def test_a_champion_put_into_minio_is_told_and_forecasts_come(full: Full, printed: str) -> None:
+@pytest.fixture(scope="module")
+def promoted(full: Full, filled: dict[str, Any]) -> str:
+    """A champion put into MinIO, which tells of it; its version."""
     told = full.told
     access = S3Access(told["AWS_ENDPOINT_URL"], told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"])
     objects = objects_at(told["MATCHCAST_OBJECTS_URL"], access)
@@ -186,17 +189,47 @@ def test_a_champion_put_into_minio_is_told_and_forecasts_come(full: Full, printe
     )  # fmt: skip
     set_champion(objects, house.bundle_files(1), NOW.isoformat(), NOW.isoformat())
     with full.client() as client:
+        until(lambda: client.get("/readyz").status_code == 200, WAIT_SECONDS, lambda: _seen(client, "/readyz"))
+    return bundle.version
+
+
+def _ended(client: httpx.Client, status_url: str) -> dict[str, Any] | None:
+    told: dict[str, Any] = client.get(status_url).json()
+    return told if told["status"] in ("success", "failure") else None
+
+
+def _seen(client: httpx.Client, address: str) -> str:
+    answer = client.get(address)
+    return f"{answer.status_code} {answer.text}"
+
+
+def test_a_scrape_goes_through_rabbitmq_into_postgresql(full: Full, filled: dict[str, Any]) -> None:
+    assert "first" in full.command("keys", "list", **full.told)
+    assert (filled["status"], filled["result"]["matches"]["updated"]) == ("success", 2), filled
+    with full.client() as client:
+        played = client.get("/matches/?status=finished&date_from=2025-03-04&date_to=2025-03-15").json()["items"]
+    assert {(match["home_goals"], match["away_goals"]) for match in played} >= {(2, 0), (1, 1)}
+
+
+def test_a_champion_put_into_minio_is_told_and_forecasts_come(full: Full, promoted: str) -> None:
+    with full.client() as client:
         hook = re.compile(r"^http_requests_total\{.*hooks/minio.*204.*\} ", re.M)
-        until(lambda: hook.search(client.get("/metrics").text) is not None, WAIT_SECONDS)
-        until(lambda: client.get("/readyz").status_code == 200, WAIT_SECONDS)
+        until(
+            lambda: hook.search(client.get("/metrics").text) is not None, WAIT_SECONDS,
+            lambda: "\n".join(re.findall(r"^http_requests_total.*hooks.*", client.get("/metrics").text, re.M)),
+        )  # fmt: skip
         answer = client.post("/predict/", json=ASKED)
         assert answer.status_code == 200, answer.text
-        assert answer.json()["model_version"] == bundle.version
-        until(lambda: {i["cause"] for i in client.get("/predict/").json()["items"]} == {"new_model"}, WAIT_SECONDS)
+        assert answer.json()["model_version"] == promoted
+
+        def renewed() -> bool:
+            return {forecast["cause"] for forecast in client.get("/predict/").json()["items"]} == {"new_model"}
+
+        until(renewed, WAIT_SECONDS, lambda: _seen(client, "/predict/"))
 
 
-def test_down_ends_everything_and_a_second_up_finds_it_again(full: Full, printed: str) -> None:
-    """The second ends by itself, with a word about the part that was killed, and the third by Ctrl-C while it starts."""
+def test_down_ends_everything_and_a_second_up_finds_it_again(full: Full, promoted: str) -> None:
+    """The second ends by itself, with a word about the part that was killed."""
     assert len(full.processes) > 8
     key = full.told["MATCHCAST_API_KEY"]
     with full.client() as client:
@@ -211,7 +244,7 @@ def test_down_ends_everything_and_a_second_up_finds_it_again(full: Full, printed
         heard = _listen(second, "everything is up")
         assert full.told["MATCHCAST_API_KEY"] == key
         with full.client() as client:
-            until(lambda: client.get("/readyz").status_code == 200, WAIT_SECONDS)
+            until(lambda: client.get("/readyz").status_code == 200, WAIT_SECONDS, lambda: _seen(client, "/readyz"))
             again = client.post("/predict/", json=ASKED)
             assert again.status_code == 200, again.text
             assert again.json()["forecast_id"] == made
@@ -224,12 +257,24 @@ def test_down_ends_everything_and_a_second_up_finds_it_again(full: Full, printed
     assert "Redis ended by itself (-9), everything is stopped" in re.sub(r"\s+", " ", heard)
     assert full.processes == []
 
-    with full.foreground() as third:
-        _listen(third, "Redis and MinIO start")
-        third.send_signal(signal.SIGINT)
-        assert third.stderr is not None
-        heard = third.stderr.read()
-    assert third.returncode == 0, heard
+
+def test_what_one_that_was_killed_left_is_no_stranger_to_the_next(full: Full) -> None:
+    """It is ended, and keeps its ports; Ctrl-C ends the next while it starts."""
+    full.down()
+    with full.foreground() as killed:
+        _listen(killed, "Redis and MinIO start")
+        kept = json.loads((full.home / "state.json").read_text())
+        until(lambda: listens(kept["ports"]["redis"]), WAIT_SECONDS)
+        killed.kill()
+    assert full.processes
+    with full.foreground() as following:
+        heard = _listen(following, "Redis and MinIO start")
+        following.send_signal(signal.SIGINT)
+        assert following.stderr is not None
+        heard += following.stderr.read()
+    assert following.returncode == 0, heard
+    assert "processes that a run before this one had left" in heard
+    assert json.loads((full.home / "state.json").read_text()) == kept
     assert full.processes == []
 
 

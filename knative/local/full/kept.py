@@ -10,9 +10,11 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from matchcast.errors import Conflict, Unavailable
+import msgspec
+
+from matchcast.errors import BadInput, Conflict, Unavailable
 
 PORTS: Final = (
     "front", "postgres", "amqp", "distribution", "epmd", "management", "redis", "minio", "console", "mlflow",
@@ -31,11 +33,32 @@ class Kept(NamedTuple):
         ports: by name.
         secrets: words that the servers ask for, by name.
         key: the first API key's text, once it is made.
+        airflow_key: likewise, of Airflow's.
     """
 
     ports: Mapping[str, int]
     secrets: Mapping[str, str]
     key: str | None
+    airflow_key: str | None = None
+
+
+class _State(msgspec.Struct):
+    """`state.json`."""
+
+    ports: dict[str, int] = msgspec.field(default_factory=dict)
+    secrets: dict[str, str] = msgspec.field(default_factory=dict)
+    key: str | None = None
+    airflow_key: str | None = None
+
+
+class _Up(msgspec.Struct):
+    """`run.json`."""
+
+    pid: int
+    addresses: dict[str, str]
+
+
+T = TypeVar("T")
 
 
 def settle(folder: Path, port: int | None) -> Kept:
@@ -44,10 +67,11 @@ def settle(folder: Path, port: int | None) -> Kept:
     Args:
         port: where the functions answer; None for what is kept, at first 8080 if it is free.
     Raises:
+        BadInput: what is kept cannot be read.
         Unavailable: that port is taken.
     """
-    known = _read(folder / "state.json")
-    ports: dict[str, int] = dict(known.get("ports", {}))
+    known = _state(folder)
+    ports = dict(known.ports)
     if port is not None:
         if not _is_free(port):
             raise Unavailable(f"port {port} is taken by another program: give another one, or none")
@@ -57,8 +81,8 @@ def settle(folder: Path, port: int | None) -> Kept:
     for name in PORTS:
         if name not in ports or not _is_free(ports[name]):
             ports[name] = _free_port(set(ports.values()))
-    words = {name: known.get("secrets", {}).get(name) or secrets.token_hex(16) for name in SECRETS}
-    kept = Kept(ports, words, known.get("key"))
+    words = {name: known.secrets.get(name) or secrets.token_hex(16) for name in SECRETS}
+    kept = Kept(ports, words, known.key, known.airflow_key)
     keep(folder, kept)
     return kept
 
@@ -113,22 +137,32 @@ def tell_up(folder: Path, addresses: Mapping[str, str], environment: Mapping[str
 
 def told_up(folder: Path) -> Mapping[str, str] | None:
     """The addresses, if everything is up."""
-    told = _read(folder / "run.json")
-    return told["addresses"] if told and told["pid"] == holder(folder) else None
+    told = _read(folder / "run.json", _Up, "`matchcast down-full` ends what runs; then remove the file")
+    return told.addresses if told is not None and told.pid == holder(folder) else None
 
 
 def first_key(folder: Path) -> str | None:
     """The first API key's text, once it is made."""
-    key: str | None = _read(folder / "state.json").get("key")
-    return key
+    return _state(folder).key
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _state(folder: Path) -> _State:
+    remedy = "it holds the servers' passwords: restore it from a copy, or begin anew in another folder"
+    return _read(folder / "state.json", _State, remedy) or _State()
+
+
+def _read(file: Path, kind: type[T], remedy: str) -> T | None:
+    """What the file holds; None if there is none.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
     try:
-        content: dict[str, Any] = json.loads(file.read_text())
+        return msgspec.json.decode(file.read_bytes(), type=kind)
     except FileNotFoundError:
-        return {}
-    return content
+        return None
+    except (OSError, ValueError) as error:  # msgspec's are ValueErrors
+        raise BadInput(f"{file} cannot be read ({error}); {remedy}") from error
 
 
 def _write(file: Path, text: str) -> None:

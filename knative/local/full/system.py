@@ -1,9 +1,10 @@
 """Private servers and the functions on them: started in the order of need, watched, ended in reverse."""
 
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,6 +39,14 @@ DRAIN_SECONDS: Final = 45.0
 LEFT_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.2
 Tell = Callable[[str], None]
+SOURCES: Final = tuple(
+    f"MATCHCAST_{name}" for name in ("FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "DEMO_WHEEL", "WHOSCORED_URL")
+)
+"""Variables that configure a source; they reach the functions with the environment."""
+_OPERATORS: Final = ("MATCHCAST_URL", "MATCHCAST_API_KEY", "MATCHCAST_AIRFLOW_PASSWORD")
+"""Variables that people's commands read, and nothing that is started."""
+_FULL_SCOPES: Final = frozenset({"predict", "ingest", "admin"})
+_AIRFLOW_SCOPES: Final = frozenset({"ingest"})
 
 
 class Wanted(NamedTuple):
@@ -56,6 +65,16 @@ class Wanted(NamedTuple):
     def options(self) -> list[str]:
         """As `knative.local` takes them."""
         return [name for name, chosen in (("--processes", self.processes), ("--jobs", self.jobs)) if chosen]
+
+
+def visits_alone(environment: Mapping[str, str]) -> bool:
+    """Whether a site is read with a browser of this machine."""
+    return bool(environment.get("MATCHCAST_WHOSCORED_URL")) and not environment.get("MATCHCAST_BROWSER_URL")
+
+
+def end_left(folder: Path) -> list[int]:
+    """End the processes that a run in this folder left, if it was killed; those that there were."""
+    return end_marked(str(folder.absolute()), LEFT_SECONDS)
 
 
 class System:
@@ -128,8 +147,8 @@ class System:
 
     @property
     def _programs(self) -> list[Program]:
-        scheduler = [] if self._airflow is None else [self._airflow.program]
-        return [*scheduler, self._functions, self._prometheus.program, self._mlflow.program, *self._servers]
+        schedulers = [] if self._airflow is None else self._airflow.programs
+        return [*schedulers, self._functions, self._prometheus.program, self._mlflow.program, *self._servers]
 
     def start(self) -> None:
         """Start everything, and wait until it answers.
@@ -138,12 +157,14 @@ class System:
             BadInput: a server's user cannot reach the folder.
             Unavailable: a part is not installed or does not start.
         """
-        left = end_marked(str(self._folder), LEFT_SECONDS)
-        if left:
-            self._tell(f"ended {len(left)} processes that a run before this one had left")
         self._check_reach()
         if self._wanted.airflow and not installed():
             raise Unavailable("Airflow is missing: `make airflow` installs it; or go without, with --no-airflow")
+        if visits_alone(os.environ) and shutil.which("chromedriver") is None:
+            raise Unavailable(
+                "MATCHCAST_WHOSCORED_URL is set, and no chromedriver is on PATH: `make up-full` installs it (Debian:"
+                " apt-get install chromium chromium-driver), or set MATCHCAST_BROWSER_URL to a hub"
+            )
         self._tell("PostgreSQL, RabbitMQ, Redis and MinIO start")
         self._postgres.launch()
         self._rabbitmq.launch()
@@ -189,12 +210,13 @@ class System:
         url = f"{self._postgres.url}/matchcast"
         migrate(url)
         if self._kept.key is None:
-            database = Database(url)
-            scopes = frozenset({"predict", "ingest", "admin"})
-            made = SqlApiKeys(database).create("first", scopes, datetime.now(UTC))
-            database.close()
-            self._kept = self._kept._replace(key=made.text)
-            keep(self._folder, self._kept)
+            self._keep(self._kept._replace(key=_made_key(url, "first", _FULL_SCOPES)))
+        if self._wanted.airflow and self._kept.airflow_key is None:
+            self._keep(self._kept._replace(airflow_key=_made_key(url, "airflow", _AIRFLOW_SCOPES)))
+
+    def _keep(self, kept: Kept) -> None:
+        self._kept = kept
+        keep(self._folder, kept)
 
     def _make_buckets(self) -> None:
         server = Buckets(S3Access(self._minio.url, self._minio.user, self._minio.password))
@@ -209,7 +231,7 @@ class System:
             "MATCHCAST_CACHE_DIR": str(self._place("cache")),
         }
         given = inherited("AWS_", "MLFLOW_") | self.environment | own
-        for name in ("MATCHCAST_URL", "MATCHCAST_API_KEY", "MATCHCAST_AIRFLOW_PASSWORD"):
+        for name in _OPERATORS:
             del given[name]
         command = [sys.executable, "-m", "knative.local", "--port", str(self._kept.ports["front"])]
         self._functions.launch([*command, *self._wanted.options()], given, Path.cwd())
@@ -218,7 +240,8 @@ class System:
         local = httpx.get(f"{self.base}/_local", trust_env=False).json()["addresses"]
         brokers = {name: local[f"http://{name}-broker-ingress.matchcast.svc.cluster.local"] for name in BROKERS}
         ports, secrets = self._kept.ports, self._kept.secrets
-        calls = {**self.environment, **called(self.base, self._kept.key or "", brokers)}
+        commands = {name: value for name, value in self.environment.items() if name not in _OPERATORS}
+        calls = {**commands, **called(self.base, self._kept.airflow_key or "", brokers)}
         self._airflow = Airflow(self._place("airflow"), ports["airflow"], secrets["airflow"], calls)
         self._airflow.launch()
         self._airflow.wait()
@@ -241,4 +264,12 @@ class System:
         self._rabbitmq.shut()
         for program in self._servers:
             program.stop()
-        end_marked(str(self._folder), LEFT_SECONDS)
+        end_left(self._folder)
+
+
+def _made_key(url: str, name: str, scopes: frozenset[str]) -> str:
+    database = Database(url)
+    try:
+        return SqlApiKeys(database).create(name, scopes, datetime.now(UTC)).text
+    finally:
+        database.close()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install the services that `make up-full` and the tests start as private instances, where they are missing, and what images are built with.
-# install.sh servers: only what `make up-full` needs.
+# install.sh servers: only what `make up-full` needs; a browser where a site is read without a hub.
 set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
@@ -8,9 +8,11 @@ compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
 need redis-server redis-server
 need prometheus prometheus
-if [ "${1:-}" != servers ]; then
+if [ "${1:-}" != servers ] || { [ -n "${MATCHCAST_WHOSCORED_URL:-}" ] && [ -z "${MATCHCAST_BROWSER_URL:-}" ]; }; then
   need chromium chromium
   need chromedriver chromium-driver
+fi
+if [ "${1:-}" != servers ]; then
   need podman podman
   need crun crun
   need debootstrap debootstrap
