@@ -40,7 +40,7 @@ def test_what_is_loaded_can_be_read_back_exactly(store: SqlMatchStore, database:
     assert (match.ingested_at, match.updated_at, match.match_day.isoformat()) == (NOW, NOW, "2025-03-01")
     assert (match.home_goals, match.away_goals, match.status, match.region) == (2, 1, 6, "england")
     assert (stats.home_shots, stats.away_shots, stats.home_corners) == (10, 4, None)
-    assert prices[0][3:] == (1.85, 3.5, 0.1 + 4.2, KICKOFF)
+    assert prices[0][3:] == (1.85, 3.5, 0.1 + 4.2, KICKOFF, "test")
     assert prices[1].away == 4.333333333333333
 
 

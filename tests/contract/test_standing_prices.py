@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
-from matchcast.adapters.database.tables import odds
+from matchcast.adapters.database.tables import match_stats, matches, odds
 from matchcast.domain.match import Odds, OddsMoment
 from matchcast.domain.prices import standing_prices
 from matchcast.ports import ResolvedMatch
@@ -66,6 +66,37 @@ def test_another_source_than_the_matches_own_gives_an_earlier_opening_price_and_
     assert load(store, told(source="other", odds=(opening(1.9, FRIDAY), closing(1.6)))) == (0, 1, 1)
     assert load(store, told(source="other", odds=(opening(2.0, FRIDAY + timedelta(1)),))) == (0, 0, 1)
     assert stored_prices(database) == {(OddsMoment.OPENING, 1.9, FRIDAY), (OddsMoment.CLOSING, 1.7, None)}
+
+
+def test_a_source_corrects_its_own_prices_of_another_sources_match(store: SqlMatchStore, database: Database) -> None:
+    load(store, told(source="other", odds=()))
+    load(store, told(odds=(opening(1.8), closing(1.7))))
+    assert load(store, told(odds=(opening(1.85), closing(1.75)))) == (0, 2, 0)
+    assert load(store, told(odds=(opening(1.9, FRIDAY),))) == (0, 1, 0)
+    assert load(store, told(odds=(opening(1.95),))) == (0, 0, 1)
+    assert stored_prices(database) == {(OddsMoment.OPENING, 1.9, FRIDAY), (OddsMoment.CLOSING, 1.75, None)}
+    third = told(source="third", odds=(closing(1.6), Odds("WH", OddsMoment.CLOSING, 1.65, 3.5, 4.0)))
+    assert load(store, third) == (1, 0, 1)
+    assert load(store, told(source="other", odds=(closing(1.5),))) == (0, 1, 0), (
+        "the match's own source has the last word"
+    )
+    assert load(store, told(odds=(closing(1.75),))) == (0, 0, 1)
+
+
+def test_a_correction_counts_whichever_source_told_the_match_first(store: SqlMatchStore, database: Database) -> None:
+    told_of = {
+        "owner": told(source="other", odds=()),
+        "slip": told(odds=(opening(1.8), closing(1.7))),
+        "right": told(odds=(opening(1.85), closing(1.75))),
+    }
+    for order in (("owner", "slip", "right"), ("slip", "owner", "right"), ("slip", "right", "owner")):
+        with database.writing() as connection:
+            connection.execute(delete(odds))
+            connection.execute(delete(match_stats))
+            connection.execute(delete(matches))
+        for row in order:
+            load(store, told_of[row])
+        assert stored_prices(database) == {(OddsMoment.OPENING, 1.85, None), (OddsMoment.CLOSING, 1.75, None)}
 
 
 def test_a_dated_opening_price_stands_in_whatever_order_prices_are_told(

@@ -34,12 +34,13 @@ class Conflict(Enum):
     )
     """A price replaces the one that it stands over (`domain.prices`)."""
 
-    EARLIER_PRICE = (
+    OTHERS_PRICE = (
         "excluded.{0}",
-        "{1}.moment = 'opening' AND excluded.taken_at IS NOT NULL"
-        " AND ({1}.taken_at IS NULL OR excluded.taken_at < {1}.taken_at)",
+        "({1}.moment = 'opening' AND excluded.taken_at IS NOT NULL"
+        " AND ({1}.taken_at IS NULL OR excluded.taken_at < {1}.taken_at))"
+        " OR ({1}.source = excluded.source AND ({1}.moment = 'closing' OR {1}.taken_at IS NULL))",
     )
-    """Only an opening price known to be earlier replaces one that is not."""
+    """Of another source's price, only an opening one not known to be as early is replaced; of its own, as above."""
 
     def __init__(self, value: str, condition: str) -> None:
         self.of_column = value

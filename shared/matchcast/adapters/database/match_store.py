@@ -248,13 +248,13 @@ def _write_odds(connection: Connection, accepted: Sequence[Accepted], tally: bul
     def rows(owns: bool) -> list[bulk.Row]:
         mine = sorted((a for a in accepted if a.owns is owns and a.told.odds), key=lambda a: a.match_id)
         return [
-            (a.match_id, p[0], p[1].value, p[2], p[3], p[4], p[5] and instant(p[5]))
+            (a.match_id, p[0], p[1].value, p[2], p[3], p[4], p[5] and instant(p[5]), a.told.source)
             for a in mine
             for p in standing_prices(a.told.odds)
         ]
 
     own = bulk.upsert(connection, odds, rows(True), Conflict.STANDING_PRICE, tally)
-    return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.EARLIER_PRICE, tally))
+    return _sum(own, bulk.upsert(connection, odds, rows(False), Conflict.OTHERS_PRICE, tally))
 
 
 def _sum(a: UpsertCount, b: UpsertCount) -> UpsertCount:

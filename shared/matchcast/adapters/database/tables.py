@@ -178,6 +178,7 @@ odds: Final = Table(
     Column("draw", Double, nullable=False),
     Column("away", Double, nullable=False),
     Column("taken_at", Instant),
+    Column("source", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 
