@@ -55,6 +55,18 @@ def test_clubs_are_told_by_tournament_whatever_came_of_their_matches(store: SqlM
     assert [club for _, club in store.clubs_of([LEAGUE])] == [team.team_id for team in TEAMS]
 
 
+def test_days_are_told_of_other_sources_matches(store: SqlMatchStore) -> None:
+    more = told("Chelsea", "Arsenal", source="other", kickoff_at=KICKOFF + timedelta(days=7))
+    store.load([more], [], [], NOW)
+    last = date(2025, 4, 5)
+    assert store.told_by_others("test", [LEAGUE], DAY, last) == {(LEAGUE, DAY + timedelta(days=7))}
+    assert store.told_by_others("other", [LEAGUE], DAY, last) == {
+        (LEAGUE, day) for day in (DAY, DAY + timedelta(days=7), DAY + timedelta(days=8), last)
+    }
+    assert len(store.told_by_others("third", ["england:championship"], DAY, DAY + timedelta(days=1))) == 1
+    assert not store.told_by_others("third", [], DAY, last)
+
+
 def test_matches_wait_once_each_until_they_are_loaded(store: SqlMatchStore) -> None:
     one = WaitingMatch("new", "1", LEAGUE, DAY, "Gunners", "Chelsea", 2, 1)
     other = WaitingMatch("new", "2", LEAGUE, DAY, "Gunners", "Everton")

@@ -132,8 +132,10 @@ def main() -> None:
     leagues = {row.tournament for row in theirs}
     all_seasons = [row for row in read(merged) if row.tournament in leagues]
     ours = [row for row in all_seasons if row.season == 2024]
+    before_it = [row for row in all_seasons if row.season < 2024]
     months, our_months = list(by_month(theirs)), list(by_month(ours))
     in_turn = [month for both in zip(our_months, months, strict=False) for month in both]
+    theirs_first = [month for both in zip(months, our_months, strict=False) for month in both]
     of = sum(map(len, FOOTBALL_DATA_NAME.values()))
     print(f"football-data and openfootball 2024/25, {', '.join(sorted(leagues))}: {of} clubs")
     print(
@@ -151,6 +153,10 @@ def main() -> None:
                 [*in_turn, ours, theirs],
             ),
             ("football-data 1993-2025, then openfootball", [all_seasons, theirs]),
+            (
+                "football-data 1993-2024, openfootball first by months in turn",
+                [before_it, *theirs_first, ours, theirs],
+            ),
         ):
             tell(f"{words}: {what}", resolve(loads, FOOTBALL_DATA_NAME, pair, known), of)
     measure_tournaments(merged, fixtures, DATA / "results-only/results_2000_2023.csv.gz", feed.parent)

@@ -46,6 +46,12 @@ class Calendar(Protocol):
         """(tournament, club) of every club that has a match in one of these tournaments, in any season."""
         ...
 
+    def told_by_others(
+        self, source: str, tournaments: Collection[str], first: date, last: date
+    ) -> Collection[tuple[str, date]]:
+        """(tournament, day) of the stored matches, of these days (both included), that are not this source's."""
+        ...
+
     def waiting_matches(self) -> Sequence[WaitingMatch]:
         """The matches that are not loaded because a name waits."""
         ...

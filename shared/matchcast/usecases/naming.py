@@ -12,7 +12,7 @@ from matchcast.domain.names import fold_name, normalise_team_name, plain_name, t
 from matchcast.ports import AliasStatus, TeamAlias, TeamRecord
 from matchcast.ports.calendar import Calendar, PlayedOn
 from matchcast.ports.reviews import Proposal
-from matchcast.usecases.calendars import Clubs, Evidence, Meaning, likeliest, settle_by_calendar, weigh
+from matchcast.usecases.calendars import ENOUGH, Clubs, Evidence, Meaning, likeliest, settle_by_calendar, weigh
 from matchcast.usecases.resolution import MatchDay, NewTeams, Pair, Resolution, Told
 
 ANY_SOURCE: Final = "*"
@@ -54,6 +54,7 @@ class Country:
         self.by_fold: defaultdict[str, set[str]] = defaultdict(set)
         self.by_normal: defaultdict[str, set[str]] = defaultdict(set)
         self.everywhere: defaultdict[str, list[TeamAlias]] = defaultdict(list)
+        self.elsewhere: dict[tuple[str, str], str] = {}
         for alias in committed:
             if alias.country == country and alias.team_id is not None:
                 self._learn_committed(alias, alias.team_id)
@@ -81,6 +82,8 @@ class Country:
         if alias.source == self.source:
             self.exact[alias.name] = alias.team_id
             self.called[alias.team_id].add(alias.name)
+        else:
+            self.elsewhere[alias.source, alias.name] = alias.team_id
 
     def _add_name(self, team_id: str, name: str) -> None:
         self.names[team_id].append(name)
@@ -165,15 +168,35 @@ class Country:
     @cached_property
     def _clubs(self) -> Clubs:
         """The stored clubs' matches around those of this load."""
-        entries = [entry for diary in self.told.diaries.values() for entry in diary]
-        if not entries or not self.stored:
+        tournaments, first, last = self._span
+        if not tournaments or not self.stored:
             return Clubs(self.placed)
-        first, last = min(entry.day for entry in entries), max(entry.day for entry in entries)
         a_day = timedelta(days=1)
-        stored = self.calendar.calendar(
-            {entry.tournament for entry in entries}, date.fromordinal(first) - a_day, date.fromordinal(last) + a_day
-        )
-        return Clubs([*stored, *self.placed])
+        return Clubs([*self.calendar.calendar(tournaments, first - a_day, last + a_day), *self.placed])
+
+    @cached_property
+    def _span(self) -> tuple[Collection[str], date, date]:
+        """The tournaments of this load and of what waits, the first day and the last."""
+        entries = [entry for diary in self.told.diaries.values() for entry in diary]
+        days = [entry.day for entry in entries] or [1]
+        return {entry.tournament for entry in entries}, date.fromordinal(min(days)), date.fromordinal(max(days))
+
+    @cached_property
+    def _followed(self) -> Collection[tuple[str, int]]:
+        """The tournaments and days of which other sources tell, loaded or not."""
+        stored = self.calendar.told_by_others(self.source, *self._span)
+        told = [*stored, *(match[:2] for match in self.placed), *(match[2:4] for match in self.told.others)]
+        return {(tournament, day.toordinal()) for tournament, day in told}
+
+    @cached_property
+    def _playing_elsewhere(self) -> Collection[tuple[str, str, int]]:
+        """(club, tournament, day) by what waits of other sources."""
+        return {
+            (club, match.tournament, match.day.toordinal())
+            for match in self.told.others
+            for name in (match.home_name, match.away_name)
+            if (club := self.elsewhere.get((match.source, name))) is not None
+        }
 
     @cached_property
     def _members(self) -> Mapping[str, Collection[str]]:
@@ -194,9 +217,24 @@ class Country:
         """Other sources tell a club of its tournaments that this source has no name for.
 
         So of two sources only one makes clubs at a time, and the other finds all their matches to compare its own with.
+        Once others tell of enough days on which this name plays, only clubs that may have played its matches count.
         """
         members = {club for tournament, _ in self.told.days[name] for club in self._members.get(tournament, ())}
-        return not members <= {*self._taken}
+        unnamed = members - {*self._taken}
+        days = {(entry.tournament, entry.day) for entry in self.told.diaries.get(name, ())}
+        if not unnamed or len(days & {*self._followed}) < ENOUGH:
+            return bool(unnamed)
+        return any(self._may_have_played(name, club) for club in unnamed)
+
+    def _may_have_played(self, name: str, club: str) -> bool:
+        """The club has a match that may be one of this name's, whoever's ground it is on."""
+        clubs, diary = self._meaning.clubs, self.told.diaries.get(name, ())
+        near = {(club, entry.tournament, entry.day + apart) for entry in diary for apart in (-1, 0, 1)}
+        return not near.isdisjoint(self._playing_elsewhere) or any(
+            clubs.get(entry.other, theirs.other) == theirs.other
+            for entry in diary
+            for theirs in self._clubs.near(club, entry)
+        )
 
     def _take(self, name: str, team_id: str, now: datetime, result: Resolution) -> TeamAlias:
         self.settled[name] = team_id

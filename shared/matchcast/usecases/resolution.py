@@ -84,11 +84,18 @@ def on_their_days(rows: Iterable[SourceMatch]) -> Iterator[PlayedOn]:
 
 
 class Told:
-    """What one source tells of one country: the rows of this load, and those that waited before."""
+    """What one source tells of one country: the rows of this load, and those that waited before.
 
-    def __init__(self, rows: Sequence[SourceMatch], waiting: Sequence[WaitingMatch]) -> None:
+    Args:
+        others: what waits of other sources.
+    """
+
+    def __init__(
+        self, rows: Sequence[SourceMatch], waiting: Sequence[WaitingMatch], others: Sequence[WaitingMatch] = ()
+    ) -> None:
         self.rows = rows
         self.waiting = waiting
+        self.others = others
         self.days: defaultdict[str, set[MatchDay]] = defaultdict(set)
         for row in rows:
             match_day = (row.tournament, row.kickoff_at.date())

@@ -9,8 +9,9 @@ A name settled before stays settled. Otherwise it is
 
 where the calendar does not speak against it. Otherwise the name waits for a decision, its matches with it, if it may be
 a known club: one with a similar name, or one of its tournament that another source tells and that this source has no
-name for yet. A name that can be no known club's is a new club. Matches that wait are remembered, so that evidence grows
-from load to load until it settles the name.
+name for yet; once others tell matches of five of its days, only one that may have played one of its matches. A name
+that can be no known club's is a new club. Matches that wait are remembered, so that evidence grows from load to load
+until it settles the name.
 """
 
 from collections import defaultdict
@@ -35,6 +36,11 @@ class NoCalendar:
         return ()
 
     def clubs_of(self, tournaments: Collection[str]) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def told_by_others(
+        self, source: str, tournaments: Collection[str], first: date, last: date
+    ) -> Collection[tuple[str, date]]:
         return ()
 
     def waiting_matches(self) -> Sequence[WaitingMatch]:
@@ -77,7 +83,8 @@ def resolve_teams(
     placed: list[PlayedOn] = []
     for (source, country), mine in by_country.items():
         kept = [m for m in kept_waiting if m.source == source and country_of(m.tournament) == country]
-        known = Country(source, country, teams, aliases, committed, Told(mine, kept), stored, placed)
+        others = [m for m in kept_waiting if m.source != source and country_of(m.tournament) == country]
+        known = Country(source, country, teams, aliases, committed, Told(mine, kept, others), stored, placed)
         ids[source, country] = known.settle(policy, now, result)
         if len(by_country) > 1:
             placed = [*placed, *_placed(mine, ids[source, country])]

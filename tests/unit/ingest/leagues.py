@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from matchcast.domain.match import MatchStatus, SourceMatch
 from matchcast.ports import TeamAlias, TeamRecord
 from matchcast.ports.calendar import PlayedOn, WaitingMatch
-from matchcast.usecases.resolution import Resolution
+from matchcast.usecases.resolution import NewTeams, Resolution
 from matchcast.usecases.teams import resolve_teams
 
 LEAGUE: Final = "norway:eliteserien"
@@ -63,10 +63,12 @@ class MemoryStore:
         self.aliases: dict[tuple[str, str, str], TeamAlias] = {}
         self.matches: dict[tuple[str, str, str, date], PlayedOn] = {}
         self.waiting: dict[tuple[str, str], WaitingMatch] = {}
+        self.owners: dict[tuple[str, str, str, date], str] = {}
 
-    def take(self, rows: Sequence[SourceMatch]) -> Resolution:
+    def take(self, rows: Sequence[SourceMatch], policy: NewTeams = NewTeams.PROPOSE) -> Resolution:
         """Load rows of one source."""
-        found = resolve_teams(rows, list(self.teams.values()), list(self.aliases.values()), [], now=NOW, calendar=self)
+        known = list(self.teams.values()), list(self.aliases.values())
+        found = resolve_teams(rows, *known, [], now=NOW, policy=policy, calendar=self)
         self.teams |= {team.team_id: team for team in found.new_teams}
         self.aliases |= {(alias.source, alias.country, alias.name): alias for alias in found.aliases}
         for row, home, away in found.rows:
@@ -76,6 +78,7 @@ class MemoryStore:
             if key is None:
                 match = PlayedOn(row.tournament, day, home, away, row.home_goals, row.away_goals)
                 self.matches[row.tournament, home, away, day] = match
+                self.owners[row.tournament, home, away, day] = row.source
         self.keep_waiting(found.waiting, found.released)
         return found
 
@@ -85,6 +88,12 @@ class MemoryStore:
     def clubs_of(self, tournaments: Collection[str]) -> Sequence[tuple[str, str]]:
         told = (m for m in self.matches.values() if m.tournament in tournaments)
         return sorted({(m.tournament, club) for m in told for club in (m.home_team, m.away_team)})
+
+    def told_by_others(
+        self, source: str, tournaments: Collection[str], first: date, last: date
+    ) -> Collection[tuple[str, date]]:
+        told = ((key[0], key[3]) for key, owner in self.owners.items() if owner != source)
+        return {(tournament, day) for tournament, day in told if tournament in tournaments and first <= day <= last}
 
     def waiting_matches(self) -> Sequence[WaitingMatch]:
         return list(self.waiting.values())

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matchcast.domain.match import SourceMatch
+from matchcast.usecases.resolution import NewTeams
 from tests.unit.ingest.leagues import START, WORDS, Game, MemoryStore, double_round, told_by
 
 CLUBS = 6
@@ -234,3 +235,76 @@ def test_clubs_are_the_same_whatever_is_loaded_first_in_parts_or_whole(
     assert store.groups() == expected.groups()
     truth = {frozenset({("ours", one), ("theirs", other)}) for one, other in zip(OURS, names, strict=False)}
     assert {frozenset(group) for group in store.groups()} <= truth | {frozenset({one}) for t in truth for one in t}
+
+
+def years_ago(old: str) -> Sequence[str]:
+    """Our names, the last of them in place of the first."""
+    return (*OURS[1:], old)
+
+
+def told_apart() -> MemoryStore:
+    """Both sources tell one league; of earlier years each tells a club that the other has no name for."""
+    store = loaded(told_by("ours", OURS, season()), told_by("theirs", OURS, season()))
+    for source, old, years in (("ours", "Quarz", 5), ("theirs", "Rhabarber", 8)):
+        games = [game._replace(day=game.day - timedelta(days=years * 365)) for game in season()]
+        store.take(told_by(source, years_ago(old), games), NewTeams.CREATE)
+    assert {"norway:quarz", "norway:rhabarber"} <= set(store.teams)
+    return store
+
+
+def by_day(games: Sequence[Game]) -> list[list[Game]]:
+    return [[game for game in games if game.day == day] for day in sorted({game.day for game in games})]
+
+
+NEXT = [game._replace(day=game.day + timedelta(days=400)) for game in season(seed=3)]
+
+
+@pytest.mark.parametrize("sources", [("ours", "theirs"), ("theirs", "ours")])
+@pytest.mark.parametrize("promoted", [("Zeppelin", "Zeppelin"), ("Zeppelin", "Yggdrasil")])
+def test_a_promoted_club_does_not_wait_for_ever_beside_clubs_of_years_ago(
+    sources: tuple[str, str], promoted: tuple[str, str]
+) -> None:
+    """Both sources tell its matches, and on its days the clubs of years ago did not play."""
+    store = told_apart()
+    names = {source: (*OURS[:-1], name) for source, name in zip(sources, promoted, strict=True)}
+    held = []
+    for games in by_day(NEXT):
+        found = [store.take(told_by(source, names[source], games, hour=15)) for source in sources]
+        held.append(sum(len(resolution.held) for resolution in found))
+    assert (held[0], held[-1]) == (2, 0)
+    (club,) = {store.named()[source, names[source][-1]] for source in sources}
+    assert club in {"norway:zeppelin", "norway:yggdrasil"}
+
+
+def test_a_promoted_club_waits_while_the_other_source_tells_nothing_of_its_days() -> None:
+    """It may be a club of years ago that is back, by another name than the other source's."""
+    store = told_apart()
+    back = (*OURS[:-1], "Zeppelin")
+    for games in by_day(NEXT):
+        held = store.take(told_by("theirs", back, games, hour=15)).held
+        assert [alias.name for alias in held] == ["Zeppelin"]
+    store.take(told_by("ours", (*OURS[:-1], "Quarz"), NEXT))
+    store.take(told_by("theirs", back, NEXT, hour=15))
+    assert store.named()["theirs", "Zeppelin"] == "norway:quarz"
+
+
+def test_a_club_that_is_back_is_not_made_anew_while_its_matches_wait() -> None:
+    """Of the other source too: it writes most of the names anew, so that its rows wait."""
+    store = told_apart()
+    back = (*OURS[:-1], "Zeppelin")
+    anew = (*WORDS[2 * CLUBS : 2 * CLUBS + 3], *OURS[3:-1], "Quarz")
+    for games in by_day(NEXT):
+        store.take(told_by("ours", anew, games))
+        store.take(told_by("theirs", back, games, hour=15))
+        assert store.named().get(("theirs", "Zeppelin"), "norway:quarz") == "norway:quarz"
+
+
+def test_a_club_that_only_one_source_tells_is_made_once_the_other_told_its_days() -> None:
+    store = told_apart()
+    names = (*OURS[:-1], "Zeppelin")
+    last = CLUBS - 1
+    for games in by_day(NEXT):
+        store.take(told_by("ours", names, [game for game in games if last not in (game.home, game.away)]))
+        found = store.take(told_by("theirs", names, games, hour=15))
+    assert found.held == []
+    assert store.named()["theirs", "Zeppelin"] == "norway:zeppelin"

@@ -34,6 +34,17 @@ def read_clubs_of(connection: Connection, tournaments: Collection[str]) -> Seque
     return [(tournament, club) for tournament, club in found]
 
 
+def read_told_by_others(
+    connection: Connection, source: str, tournaments: Collection[str], first: date, last: date
+) -> Collection[tuple[str, date]]:
+    """(tournament, day) of the matches of these days that another source owns."""
+    m = matches.c
+    chosen = select(m.tournament_id, m.match_day).where(
+        m.tournament_id.in_(sorted(tournaments)), m.match_day.between(first, last), m.source != source
+    )
+    return {(tournament, day) for tournament, day in connection.execute(chosen.distinct())}
+
+
 def read_waiting(connection: Connection) -> Sequence[WaitingMatch]:
     """The matches that wait, by source and id."""
     order = (waiting_matches.c.source, waiting_matches.c.source_id)

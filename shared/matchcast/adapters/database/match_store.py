@@ -10,7 +10,13 @@ from sqlalchemy.exc import IntegrityError
 
 from matchcast.adapters.database import bulk
 from matchcast.adapters.database.bulk import Conflict
-from matchcast.adapters.database.calendar import put_waiting, read_calendar, read_clubs_of, read_waiting
+from matchcast.adapters.database.calendar import (
+    put_waiting,
+    read_calendar,
+    read_clubs_of,
+    read_told_by_others,
+    read_waiting,
+)
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import match_stats, matches, odds, team_aliases, teams, tournaments
 from matchcast.adapters.database.tournaments import put_tournament_aliases, read_tournament_aliases, source_tells
@@ -65,6 +71,12 @@ class SqlMatchStore:
     def clubs_of(self, tournaments: Collection[str]) -> Sequence[tuple[str, str]]:
         with self._database.reading() as connection:
             return read_clubs_of(connection, tournaments)
+
+    def told_by_others(
+        self, source: str, tournaments: Collection[str], first: date, last: date
+    ) -> Collection[tuple[str, date]]:
+        with self._database.reading() as connection:
+            return read_told_by_others(connection, source, tournaments, first, last)
 
     def waiting_matches(self) -> Sequence[WaitingMatch]:
         with self._database.reading() as connection:
