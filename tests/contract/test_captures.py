@@ -58,6 +58,14 @@ def test_the_latest_is_the_newest_that_was_good(captures: SqlCaptures) -> None:
     assert [each.problem for each in captures.of_source("test")] == [None, None, None, "no columns"]
 
 
+def test_one_that_can_be_read_after_all_is_as_good_as_any(captures: SqlCaptures) -> None:
+    captures.add(capture())
+    captures.refuse(capture(), "no columns")
+    assert captures.latest(URL) is None
+    captures.accept(capture())
+    assert captures.latest(URL) == capture()
+
+
 def test_captures_of_some_days_come_oldest_first(captures: SqlCaptures, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", 2)
     days = [NOW + timedelta(days=number) for number in range(5)]

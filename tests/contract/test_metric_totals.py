@@ -24,7 +24,7 @@ from matchcast.domain.forecast import Cause, Probabilities
 from matchcast.domain.match import Outcome
 from matchcast.errors import Unavailable
 from matchcast.ports.events import DeadLetter, Task, TaskState
-from matchcast.ports.feeds import Capture
+from matchcast.ports.feeds import TURNED_AWAY, Capture
 from matchcast.ports.metrics import Counted, Forecasts, Settled, Stored
 from matchcast.ports.scores import DriftReport
 from tests.contract.matches import KICKOFF, NOW, told
@@ -65,8 +65,9 @@ def test_sources_that_are_left_alone_and_answers_that_were_not_read_are_told(
     until = NOW + timedelta(hours=1)
     SqlCoolDowns(database).start("blocked", until, "403")
     captures = SqlCaptures(database)
-    for number, problem in enumerate((None, "no columns", "403", "too old")):
-        taken_at = NOW - timedelta(hours=23 if number < 3 else 25)
+    problems = (None, "no columns", "no rows", f"{TURNED_AWAY}403", f"{TURNED_AWAY}a block page", "too old")
+    for number, problem in enumerate(problems):
+        taken_at = NOW - timedelta(hours=25 if problem == "too old" else 23)
         capture = Capture(
             "blocked", "1", f"https://{number}", taken_at, "text/csv", 200, None, None, "aa", "captures/aa"
         )
@@ -75,6 +76,9 @@ def test_sources_that_are_left_alone_and_answers_that_were_not_read_are_told(
             captures.refuse(capture, problem)
     told = store.read(NOW, WINDOW)
     assert (told.left_alone, told.not_read) == ({"blocked": until}, {"blocked": 2})
+    for capture in captures.of_source("blocked"):
+        captures.accept(capture)
+    assert store.read(NOW, WINDOW).not_read == {}
 
 
 def test_counts_add_up_over_processes(light: LightDatabase, database_url: str) -> None:

@@ -10,6 +10,8 @@ from matchcast.ports import Parsed
 from matchcast.ports.events import Deadline
 
 NONE_SETTLED: Final[Mapping[str, str]] = MappingProxyType({})
+TURNED_AWAY: Final = "turned away: "
+"""So begins the problem of a capture that is a refusal."""
 
 
 class Window(NamedTuple):
@@ -103,7 +105,7 @@ class Capture(NamedTuple):
     """An answer of a source, kept as it was: the object `object_key` holds it, gzipped; `sha256` is of the plain bytes.
 
     Attributes:
-        problem: why it could not be read, where it could not.
+        problem: why it could not be read, where it could not; begins with `TURNED_AWAY` if the source refused.
     """
 
     source: str
@@ -128,6 +130,10 @@ class Captures(Protocol):
 
     def refuse(self, capture: Capture, problem: str) -> None:
         """Say why a capture could not be read."""
+        ...
+
+    def accept(self, capture: Capture) -> None:
+        """Say that a capture can be read after all."""
         ...
 
     def latest(self, url: str) -> Capture | None:

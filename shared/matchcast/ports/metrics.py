@@ -64,7 +64,7 @@ class Stored(NamedTuple):
         tasks: those not yet removed, by kind and state.
         scraped_at: when the last scrape succeeded; None if none has.
         left_alone: until when, by source; of those that turned us away.
-        not_read: answers that could not be read, by source; of the last day.
+        not_read: answers that could not be read, by source; of the last day, without refusals.
     """
 
     totals: Counts

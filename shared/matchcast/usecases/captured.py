@@ -36,6 +36,14 @@ class Archive:
         self.objects.put(capture.object_key, gzip.compress(file.content, mtime=0))
         self.captures.add(capture)
 
+    def accept(self, capture: Capture) -> None:
+        """Say that a capture can be read after all.
+
+        Raises:
+            Unavailable: the object store or the database is away.
+        """
+        self.captures.accept(capture)
+
     def file(self, capture: Capture) -> RawFile:
         """A capture as its source answered it.
 

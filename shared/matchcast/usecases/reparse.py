@@ -56,7 +56,8 @@ def reparse(
     """Load what captures tell, in the order they were taken, each read as of then.
 
     Captures of one day go in together as long as each is of another address: so the store sees an address's answers in
-    the order in which they were given. One that cannot be read keeps no other from being loaded.
+    the order in which they were given. One that cannot be read keeps no other from being loaded; one that could not be
+    before and can be now is said to be good.
 
     Args:
         captures: of one source, oldest first.
@@ -101,6 +102,8 @@ class _Reading:
             self.unreadable.append(Unreadable(capture, str(error)))
             return None
         self.read += 1
+        if capture.problem is not None:
+            self.archive.accept(capture)
         settled = self.settled() if self.window.tournaments and found.tournaments else NONE_SETTLED
         rows = [row for row in found.rows if self.window.holds(row, settled)]
         return ParsedFile(f"{capture.object_key} ({capture.name})", found._replace(rows=rows)), len(file.content)

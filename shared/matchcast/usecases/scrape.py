@@ -25,7 +25,17 @@ from matchcast.events import (
 )
 from matchcast.ports import Clock, MatchStore, ObjectStore, TeamAlias
 from matchcast.ports.events import Deadline, Effect, Inbox, Sink, Task, Tasks, TaskState
-from matchcast.ports.feeds import NONE_SETTLED, Captures, CoolDown, CoolDowns, Feed, RawFile, Visit, Window
+from matchcast.ports.feeds import (
+    NONE_SETTLED,
+    TURNED_AWAY,
+    Captures,
+    CoolDown,
+    CoolDowns,
+    Feed,
+    RawFile,
+    Visit,
+    Window,
+)
 from matchcast.ports.renewal import Turns
 from matchcast.usecases.asking import asked_of, publish_asking
 from matchcast.usecases.captured import Archive, capture_of
@@ -267,7 +277,7 @@ class _Scrape:
             seconds = error.retry_after or self.given.left_alone_for.total_seconds()
             cool_down = CoolDown(self.now + min(LONGEST_COOL_DOWN, timedelta(seconds=seconds)), str(error))
             self.given.cool_downs.start(self.source, *cool_down)
-            archive.captures.refuse(capture, str(error))
+            archive.captures.refuse(capture, f"{TURNED_AWAY}{error}")
             raise SourceBlocked(f"{_words(self.source, cool_down)}; see {capture.object_key}") from error
         except BadSource as error:
             archive.captures.refuse(capture, str(error))

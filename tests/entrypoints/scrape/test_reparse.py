@@ -242,6 +242,8 @@ def test_a_reader_that_was_mended_reads_what_another_could_not(
     (key,) = [row.object_key for row in rows(database, captures) if row.name == "E0.csv"]
     assert key in failed.problem.detail
     assert rows(database, matches) == []
+    assert reparse(settings, "--capture", key).exit_code == 1
+    assert [row.problem is None for row in rows(database, captures) if row.name == "E0.csv"] == [False]
 
     class Mended(FootballData):
         def parse(self, raw: bytes, file_name: str = "") -> Parsed:
@@ -251,6 +253,7 @@ def test_a_reader_that_was_mended_reads_what_another_could_not(
     done = reparse(settings, "--capture", key)
     assert done.exit_code == 0, done.output
     assert [row.home_team_id for row in rows(database, matches)] == ["england:arsenal"]
+    assert [row.problem for row in rows(database, captures)] == [None] * len(rows(database, captures))
 
 
 def test_days_tournaments_and_single_captures_can_be_chosen(

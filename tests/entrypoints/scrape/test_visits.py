@@ -53,8 +53,8 @@ def test_a_source_that_turns_us_away_is_asked_nothing_more(
     kept = rows(database, captures)
     assert [(row.name, row.status) for row in kept] == [("1.csv", 200), ("2.csv", 403)]
     assert kept[0].problem is None
-    assert kept[1].problem == "source: pages turns us away: 403"
-    assert told.problem.detail.startswith(f"{kept[1].problem}; pages is left alone until 2025-03-01 21:0")
+    assert kept[1].problem == "turned away: source: pages turns us away: 403"
+    assert told.problem.detail.startswith("source: pages turns us away: 403; pages is left alone until 2025-03-01 21:0")
     assert told.problem.detail.endswith(f"; see {kept[1].object_key}")
     done = task(database, "t")
     assert (done.state, done.problem) == (TaskState.FAILURE, told.problem.to_json())

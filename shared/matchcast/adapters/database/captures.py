@@ -29,6 +29,12 @@ class SqlCaptures:
             connection.execute(new, capture._asdict())
 
     def refuse(self, capture: Capture, problem: str) -> None:
+        self._judge(capture, problem)
+
+    def accept(self, capture: Capture) -> None:
+        self._judge(capture, None)
+
+    def _judge(self, capture: Capture, problem: str | None) -> None:
         it = (table.c.url == capture.url) & (table.c.taken_at == capture.taken_at)
         with self._database.writing() as connection:
             connection.execute(update(table).where(it).values(problem=problem))

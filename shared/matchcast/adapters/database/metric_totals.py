@@ -9,6 +9,7 @@ from matchcast.adapters.database.light import LightDatabase, Statements
 from matchcast.adapters.database.records import LAST_REVISION, LIKELIEST, instant_from, instant_text
 from matchcast.domain.match import Outcome
 from matchcast.ports.events import TaskState
+from matchcast.ports.feeds import TURNED_AWAY
 from matchcast.ports.metrics import Counted, Counts, Drifted, Forecasts, Settled, Stored
 
 ROWS_AT_ONCE: Final = 200_000
@@ -53,7 +54,8 @@ _SCRAPED: Final = "SELECT max(updated_at) FROM tasks WHERE kind = ? AND state = 
 
 _LEFT_ALONE: Final = "SELECT source, until FROM cool_downs"
 _NOT_READ: Final = (
-    "SELECT source, count(*) FROM captures WHERE problem IS NOT NULL AND taken_at > ? AND taken_at <= ? GROUP BY source"
+    "SELECT source, count(*) FROM captures WHERE problem IS NOT NULL AND taken_at > ? AND taken_at <= ?"
+    f" AND substr(problem, 1, {len(TURNED_AWAY)}) <> '{TURNED_AWAY}' GROUP BY source"
 )
 _NOT_READ_WITHIN: Final = timedelta(days=1)
 
