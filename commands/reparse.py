@@ -33,12 +33,15 @@ def reparse(
     tournament: Annotated[
         list[str] | None, typer.Option(help="Matches of this tournament only; again for more.")
     ] = None,
+    from_objects: Annotated[
+        bool, typer.Option("--from-objects", help="First bring back captures that the database has lost.")
+    ] = False,
 ) -> None:
     """Rebuild matches, stats and odds from what sources answered, without asking them again.
 
     Every answer is read whole, as of the moment it was captured, in the order of these moments; what the store holds
-    already stays as it is. Answers that cannot be read are listed with their keys, and make the exit code 1; all
-    others are loaded.
+    already stays as it is. A database that was lost gets the captures back from the object store by --from-objects.
+    Answers that cannot be read are listed with their keys, and make the exit code 1; all others are loaded.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -73,11 +76,13 @@ def reparse(
     gc.disable()  # millions of tuples and no cycles, as in `matchcast ingest`
     try:
         captures, store = SqlCaptures(database), SqlMatchStore(database)
+        archive = Archive(objects(), captures)
+        damaged = archive.restore(source, _day(first_day), _day(last_day)) if from_objects else ()
         chosen = _chosen(captures, source, _day(first_day), _day(last_day), capture)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             reading = progress.add_task("reading captures", total=None)
             done = run(
-                chosen, Archive(objects(), captures), lambda file, now: parse_captured(source, file, now), store,
+                chosen, archive, lambda file, now: parse_captured(source, file, now), store,
                 committed_aliases(), datetime.now(UTC), window=window,
                 heard=lambda read: progress.update(reading, description=f"reading {read.name} of {read.taken_at:%F %R}"),
             )  # fmt: skip
@@ -85,7 +90,9 @@ def reparse(
         gc.enable()
         database.close()
     _show(done, source)
-    if done.unreadable:
+    for key in damaged:
+        typer.echo(f"not brought back: {key} is damaged; restore the object", err=True)
+    if done.unreadable or damaged:
         raise typer.Exit(1)
 
 

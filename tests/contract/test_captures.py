@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from matchcast.adapters.database import captures as module
 from matchcast.adapters.database.captures import SqlCaptures
@@ -12,6 +12,7 @@ from matchcast.adapters.database.cool_downs import SqlCoolDowns
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.migrate import migrate
 from matchcast.adapters.database.records import instant_text
+from matchcast.adapters.database.tables import captures as table
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.errors import BadSource, NotFound
 from matchcast.ports.feeds import Capture, CoolDown, RawFile
@@ -58,14 +59,6 @@ def test_the_latest_is_the_newest_that_was_good(captures: SqlCaptures) -> None:
     assert [each.problem for each in captures.of_source("test")] == [None, None, None, "no columns"]
 
 
-def test_one_that_can_be_read_after_all_is_as_good_as_any(captures: SqlCaptures) -> None:
-    captures.add(capture())
-    captures.refuse(capture(), "no columns")
-    assert captures.latest(URL) is None
-    captures.accept(capture())
-    assert captures.latest(URL) == capture()
-
-
 def test_captures_of_some_days_come_oldest_first(captures: SqlCaptures, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", 2)
     days = [NOW + timedelta(days=number) for number in range(5)]
@@ -96,6 +89,36 @@ def test_what_is_kept_can_be_had_as_it_was(captures: SqlCaptures, tmp_path: Any)
     with pytest.raises(NotFound, match="nowhere"):
         archive.file(kept._replace(object_key="captures/nowhere"))
     assert archive.latest(URL) is None
+
+
+def test_captures_that_the_database_lost_come_back_from_the_objects(
+    captures: SqlCaptures, database: Database, tmp_path: Any
+) -> None:
+    """Whole, with why they could not be read; a record that is damaged keeps no other away."""
+    objects = FolderStore(tmp_path)
+    archive = Archive(objects, captures)
+    days = [NOW + timedelta(days=number) for number in range(3)]
+    for taken_at in days:
+        for url in (URL, f"{URL}?"):
+            archive.keep("test", RawFile("E0.csv", url, "text/csv", b"Div,Date\n", 200, '"1"', None, taken_at))
+    archive.keep("other", RawFile("x", URL, "text/csv", b"", 403, None, "Sat, 01 Mar 2025", NOW))
+    refused = captures.latest(URL)
+    assert refused is not None
+    archive.refuse(refused, "no columns")
+    before = {source: set(captures.of_source(source)) for source in ("test", "other")}
+    (damaged, *_) = [key for key in objects.keys("captures/test/2025-03-03/") if key.endswith(".json")]
+    objects.put(damaged, b'{"source": "test"}')
+
+    with database.writing() as connection:
+        connection.execute(delete(table))
+    assert archive.restore("test", days[1].date(), days[1].date()) == []
+    assert set(captures.of_source("test")) == {each for each in before["test"] if each.taken_at == days[1]}
+    assert archive.restore("test") == [damaged]
+    assert set(captures.of_source("test")) < before["test"]
+    assert len(list(captures.of_source("test"))) == 5
+    assert list(captures.of_source("other")) == []
+    assert archive.restore("other") == []
+    assert set(captures.of_source("other")) == before["other"]
 
 
 def test_a_cool_down_holds_until_it_is_over(database: Database) -> None:

@@ -2,12 +2,20 @@
 
 import gzip
 import hashlib
+import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import msgspec
 
 from matchcast.errors import BadSource, NotFound
 from matchcast.ports import ObjectStore
 from matchcast.ports.feeds import Capture, Captures, RawFile
+
+_RECORD: Final = ".json"
 
 
 def capture_of(source: str, file: RawFile) -> Capture:
@@ -21,28 +29,63 @@ def capture_of(source: str, file: RawFile) -> Capture:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The captures and what they hold."""
+    """The captures and what they hold: in the object store all of it, in the database what is looked up by.
+
+    Beside each object there is a record of the capture, as JSON under the hash of its address and instant, so that
+    captures outlive their database.
+    """
 
     objects: ObjectStore
     captures: Captures
 
     def keep(self, source: str, file: RawFile) -> None:
-        """Keep an answer that was taken just now: the object first, so that whatever the record names is there.
+        """Keep an answer that was taken just now: the object first, so that whatever a record names is there.
 
         Raises:
             Unavailable: the object store or the database is away.
         """
         capture = capture_of(source, file)
         self.objects.put(capture.object_key, gzip.compress(file.content, mtime=0))
+        self._record(capture)
         self.captures.add(capture)
 
-    def accept(self, capture: Capture) -> None:
-        """Say that a capture can be read after all.
+    def refuse(self, capture: Capture, problem: str) -> None:
+        """Say why a capture could not be read.
 
         Raises:
             Unavailable: the object store or the database is away.
         """
-        self.captures.accept(capture)
+        self._record(capture._replace(problem=problem))
+        self.captures.refuse(capture, problem)
+
+    def restore(self, source: str, first_day: date | None = None, last_day: date | None = None) -> Sequence[str]:
+        """Bring captures of these days (UTC, both included) back into the database; those it knows stay as they are.
+
+        Returns:
+            The keys of records that are damaged.
+        Raises:
+            Unavailable: the object store or the database is away.
+        """
+        folder, damaged = f"captures/{source}/", []
+        first, last = (first_day or date.min).isoformat(), (last_day or date.max).isoformat()
+        for key in self.objects.keys(folder):
+            if not key.endswith(_RECORD) or not first <= key.removeprefix(folder).partition("/")[0] <= last:
+                continue
+            try:
+                told = json.loads(self.objects.get(key))
+                capture = msgspec.convert([told[name] for name in Capture._fields], Capture)
+            except (ValueError, LookupError, TypeError):
+                damaged.append(key)
+                continue
+            self.captures.add(capture)
+        return damaged
+
+    def _record(self, capture: Capture) -> None:
+        folder = capture.object_key.rpartition("/")[0]
+        taken_at = capture.taken_at.isoformat()
+        digest = hashlib.sha256(f"{capture.url} {taken_at}".encode()).hexdigest()
+        record = json.dumps(capture._asdict() | {"taken_at": taken_at}, indent=1)
+        self.objects.put(f"{folder}/{digest}{_RECORD}", record.encode())
 
     def file(self, capture: Capture) -> RawFile:
         """A capture as its source answered it.

@@ -275,12 +275,12 @@ class _Scrape:
             parsed = feed.parse(file, self.now)
         except SourceBlocked as error:
             seconds = error.retry_after or self.given.left_alone_for.total_seconds()
-            cool_down = CoolDown(self.now + min(LONGEST_COOL_DOWN, timedelta(seconds=seconds)), str(error))
+            cool_down = CoolDown(capture.taken_at + min(LONGEST_COOL_DOWN, timedelta(seconds=seconds)), str(error))
             self.given.cool_downs.start(self.source, *cool_down)
-            archive.captures.refuse(capture, f"{TURNED_AWAY}{error}")
+            archive.refuse(capture, f"{TURNED_AWAY}{error}")
             raise SourceBlocked(f"{_words(self.source, cool_down)}; see {capture.object_key}") from error
         except BadSource as error:
-            archive.captures.refuse(capture, str(error))
+            archive.refuse(capture, str(error))
             raise type(error)(f"{error}; see {capture.object_key}", error.field) from error
         rows = [row for row in parsed.rows if self.window.holds(row, settled)]
         return ParsedFile(file.name, parsed._replace(rows=rows))

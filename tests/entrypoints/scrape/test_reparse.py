@@ -152,6 +152,34 @@ def test_a_history_of_visits_is_rebuilt_from_what_was_captured_and_reading_it_ag
     assert len(shelf.asked) == asked
 
 
+def test_matches_and_captures_are_rebuilt_when_the_database_is_lost(
+    visit: Callable[..., MatchesIngested | ScrapeFailed], shelf: Shelf, settings: dict[str, str], database: Database,
+    migrated_sqlite: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    """Out of the object store alone: what was answered, when, and whether it could be read."""
+    visit(FRIDAY)
+    shelf.files[LIST] = f"{COMING}E0,01/03/2025,15:00,Fulham,Everton,1.9,3,4\n"
+    visit(FRIDAY + timedelta(hours=12))
+    shelf.files[E0] += "E0,01/03/2025,15:00,Fulham,Everton,1,1,D,5,6,1.8,3,4,1.7,3,4\n"
+    visit(FRIDAY + timedelta(hours=36))
+    shelf.status = 403
+    assert isinstance(visit(FRIDAY + timedelta(hours=48)), ScrapeFailed)
+    anew = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'anew.db')}")
+    assert "there is no capture" in reparse(settings, database=anew).output
+    for _ in range(2):
+        done = reparse(settings, "--from-objects", database=anew)
+        assert done.exit_code == 0, done.output
+        assert "4 captures of football-data read; 1 refusals" in done.output
+        assert told(anew) == told(database)
+        assert {row[1:] for row in rows(anew, captures)} == {row[1:] for row in rows(database, captures)}
+    (damaged, *_) = [key for key in FolderStore(tmp_path / "objects").keys("captures/") if key.endswith(".json")]
+    FolderStore(tmp_path / "objects").put(damaged, b"{")
+    done = reparse(settings, "--from-objects", database=anew)
+    assert done.exit_code == 1
+    assert f"not brought back: {damaged} is damaged" in done.output
+    anew.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_any_history_is_rebuilt(

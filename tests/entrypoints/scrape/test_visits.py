@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from matchcast.adapters.database.engine import Database
-from matchcast.adapters.database.tables import captures, handled_events, matches, metric_totals, tasks
+from matchcast.adapters.database.tables import captures, cool_downs, handled_events, matches, metric_totals, tasks
 from matchcast.adapters.objects_folder import FolderStore
 from matchcast.domain.event import Event
 from matchcast.events import ScrapeFailed, payload_of
@@ -88,9 +89,27 @@ def test_a_source_may_say_itself_how_long_it_wants_to_be_left_alone(
 ) -> None:
     (pages.folder / "1.csv").write_text("403 who are you?")
     pages.retry_after = 90
-    assert "left alone until 2025-03-01 09:01:3" in failed(scrape, asks("pages")).problem.detail
+    problem = failed(scrape, asks("pages")).problem
+    (refusal,) = rows(database, captures)
+    (standing,) = rows(database, cool_downs)
+    assert standing.until == refusal.taken_at + timedelta(seconds=90)
+    assert f"left alone until {standing.until:%Y-%m-%d %H:%M:%S} UTC" in problem.detail
     answer = scrape.post("/scrape", json=ASKED | {"source": "pages"})
     assert 0 < int(answer.headers["retry-after"]) <= 90
+
+
+def test_how_long_a_source_is_left_alone_counts_from_its_answer_however_late_in_a_visit_it_comes(
+    serve: Serve, pages: Pages, database: Database
+) -> None:
+    (pages.folder / "3.csv").write_text("403 who are you?")
+    pages.retry_after = 90
+    ticks = count()
+    with serve(now=lambda: NOW + timedelta(minutes=next(ticks))) as client:
+        failed(client, asks("pages"))
+    begun = rows(database, handled_events)[0].handled_at
+    (standing,) = rows(database, cool_downs)
+    assert standing.until == rows(database, captures)[-1].taken_at + timedelta(seconds=90)
+    assert standing.until > begun + timedelta(minutes=3)
 
 
 def test_of_a_changed_layout_nothing_is_loaded_and_the_capture_is_named(

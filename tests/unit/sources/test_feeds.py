@@ -8,6 +8,7 @@ import pytest
 
 from matchcast.adapters.clock import Timer
 from matchcast.adapters.sources import http_get
+from matchcast.adapters.sources.captured import parse_captured
 from matchcast.adapters.sources.feeds import DemoFeed, FootballDataFeed
 from matchcast.domain.match import MatchStatus
 from matchcast.errors import BadSource, LayoutChanged, TimedOut, Unavailable
@@ -75,6 +76,45 @@ def test_matches_to_come_are_read_where_the_window_reaches_today(feed: FootballD
     shelf.asked.clear()
     fetch(feed, LATELY._replace(last_day=NOW.date(), tournaments=frozenset()))
     assert shelf.asked[:2] == ["fixtures.csv", "new_league_fixtures.csv"]
+
+
+@pytest.mark.parametrize(
+    ("source", "content"),
+    [
+        ("football-data", ""),
+        ("football-data", "\ufeff\r\n"),
+        ("football-data", "Div,Date,Ti"),
+        ("openfootball", " "),
+        ("openfootball", '{"name": "English Premier League", "matc'),
+        ("openfootball", '{"name": "English Premier League", "matches": [{"date": "2025-02-22"}'),
+        ("whoscored", '{"tournaments": ['),
+        ("demo", ""),
+    ],
+)
+def test_of_an_answer_that_is_empty_or_ends_early_it_is_not_said_that_its_layout_changed(
+    source: str, content: str
+) -> None:
+    file = RawFile("day/20250222.json" if source == "whoscored" else "x", "https://x", "", content.encode())
+    with pytest.raises(BadSource, match="https://x") as raised:
+        parse_captured(source, file, NOW)
+    assert not isinstance(raised.value, LayoutChanged)
+
+
+@pytest.mark.parametrize(
+    ("source", "content"),
+    [
+        ("football-data", "<html>"),
+        ("football-data", "Division;When\n1;2\n"),
+        ("openfootball", '{"games": []}'),
+        ("openfootball", "{'matches': []}"),
+        ("whoscored", '{"matches": []}'),
+        ("demo", "no dump\nat all\n"),
+    ],
+)
+def test_of_an_answer_of_another_shape_it_is(source: str, content: str) -> None:
+    file = RawFile("day/20250222.json" if source == "whoscored" else "x", "https://x", "", content.encode())
+    with pytest.raises(LayoutChanged):
+        parse_captured(source, file, NOW)
 
 
 def test_a_window_of_which_nothing_is_published_is_the_askers_to_mend(feed: FootballDataFeed, shelf: Shelf) -> None:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from matchcast.adapters.sources.demo import DemoSource
 from matchcast.adapters.sources.football_data import FootballData
 from matchcast.adapters.sources.openfootball import OpenFootball
@@ -24,6 +26,7 @@ def parse_captured(source: str, file: RawFile, now: datetime) -> Parsed:
     Raises:
         SourceBlocked: it says that we are not welcome.
         LayoutChanged: it is not what this source publishes.
+        BadSource: it is empty, or ends too early to be told.
     """
     refused = block_reason(file.content, file.status)
     if refused is not None:
@@ -33,7 +36,20 @@ def parse_captured(source: str, file: RawFile, now: datetime) -> Parsed:
     except (LayoutChanged, SourceBlocked):
         raise
     except BadSource as error:
-        raise LayoutChanged(f"{error} (from {file.url})", error.field) from error
+        kind = BadSource if source == WhoScored.name or _ends_early(file.content) else LayoutChanged
+        raise kind(f"{error} (from {file.url})", error.field) from error
+
+
+def _ends_early(content: bytes) -> bool:
+    """Whether it is nothing, the beginning of a JSON document, or that of a table's first line."""
+    start = content.removeprefix(b"\xef\xbb\xbf").strip()
+    if start[:1] not in (b"{", b"["):
+        return start[:1] != b"<" and b"\n" not in start
+    try:
+        msgspec.json.decode(start)
+    except (ValueError, RecursionError) as error:
+        return "truncated" in str(error)
+    return False
 
 
 def _parser(source: str, taken_at: datetime) -> Source:
