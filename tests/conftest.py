@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares something dear (a trained project, images, servers) runs in one process, where there are several."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        together = folder if folder in ("airflow", "chaos", "images", "pipeline") else str(item.path)
+        alone = item.path.name == "test_standalone.py"  # brings its own Airflow
+        together = folder if folder in ("airflow", "chaos", "images", "pipeline") and not alone else str(item.path)
         item.add_marker(pytest.mark.xdist_group(together))
 
 

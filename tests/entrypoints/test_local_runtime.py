@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,17 @@ HOOK = "/hooks/minio"
 HEALTH = {"/livez", "/readyz", "/healthcheck/", "/metrics"}
 
 
+@cache
 def routes() -> Routes:
     return Routes(read_manifests().routes)
 
 
-def functions(furnished: House) -> dict[str, Any]:
-    """What each Service's function documents, but for health: (method, path)."""
+@cache
+def functions() -> dict[str, Any]:
+    """What each Service's function documents, but for health: (method, path); nothing of it is opened."""
     needs = dict.fromkeys(("K_SINK", "MATCHCAST_INGEST_BROKER_URL", "MATCHCAST_INFERENCE_BROKER_URL"), "http://broker")
-    environment = {**furnished.environment, **needs, "MATCHCAST_HOOK_TOKEN": "one-word-of-many-letters"}
+    stores = {"MATCHCAST_DATABASE_URL": "sqlite:////nowhere/x.db", "MATCHCAST_OBJECTS_URL": "/nowhere/objects"}
+    environment = {**stores, **needs, "MATCHCAST_HOOK_TOKEN": "one-word-of-many-letters"}
     apps = {
         service.metadata.name: importlib.import_module(f"functions.{service.function}.main").app(environment)
         for service in read_manifests().services
@@ -55,16 +59,16 @@ def sample(path: str) -> str:
     return re.sub(r"\{\w+\}", "123", path)
 
 
-def test_every_route_of_a_function_is_in_the_manifest(furnished: House) -> None:
-    for name, documented in functions(furnished).items():
+def test_every_route_of_a_function_is_in_the_manifest() -> None:
+    for name, documented in functions().items():
         for method, path in documented:
             for version in ("", *(VERSIONS if path != HOOK else ())):
                 for variant in (version + sample(path).rstrip("/"), version + sample(path).rstrip("/") + "/"):
                     assert routes().service_for(method, variant) == name, (method, variant)
 
 
-def test_every_route_of_the_manifest_is_in_a_function(furnished: House) -> None:
-    documented = functions(furnished)
+def test_every_route_of_the_manifest_is_in_a_function() -> None:
+    documented = functions()
     for route in routes().all:
         if route.path in DOCUMENTS:
             continue
@@ -155,7 +159,7 @@ def test_metrics_of_all_functions_are_one_exposition(local: httpx.Client) -> Non
 def test_one_document_describes_exactly_the_routes(local: httpx.Client, furnished: House) -> None:
     document = local.get("/openapi.json").json()
     described = {(m.upper(), p) for p, o in document["paths"].items() if p not in HEALTH for m in o}
-    assert described == {(m, p) for m, p in set().union(*functions(furnished).values()) if p != HOOK}
+    assert described == {(m, p) for m, p in set().union(*functions().values()) if p != HOOK}
     assert document["openapi"].startswith("3.1")
     text = yaml.safe_dump(document)
     for reference in set(re.findall(r"#/components/(\w+)/([\w.-]+)", text)):
