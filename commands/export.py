@@ -1,14 +1,19 @@
 """`matchcast export`."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from commands.environment import database_url
 
+if TYPE_CHECKING:
+    from matchcast.ports import ObjectStore
+
 MANIFEST: Final = "manifest.json"
+LATEST: Final = "exports/latest.json"
 
 
 def export(
@@ -35,15 +40,32 @@ def export(
 
 
 def _put(folder: Path, version: str) -> str:
-    """Put an export's files, last its manifest, and then `exports/latest.json`, which is that manifest."""
+    """Put an export's files, last its manifest, and then `exports/latest.json`, which is that manifest unless it is one
+    of a later instant already.
+    """
     from commands.environment import objects
 
     kept, manifest = objects(), folder / MANIFEST
     place = f"exports/{version}/"
     for file in sorted(folder.iterdir(), key=lambda file: file == manifest):
         kept.put(place + file.name, file.read_bytes())
-    kept.put("exports/latest.json", manifest.read_bytes())
+    content = manifest.read_bytes()
+    if _instant_of(content) >= _instant_of(_latest(kept) or content):
+        kept.put(LATEST, content)
     return place
+
+
+def _latest(kept: "ObjectStore") -> bytes | None:
+    from matchcast.errors import NotFound
+
+    try:
+        return kept.get(LATEST)
+    except NotFound:
+        return None
+
+
+def _instant_of(manifest: bytes) -> datetime:
+    return datetime.fromisoformat(json.loads(manifest)["as_of"])
 
 
 def _instant(written: str) -> datetime:

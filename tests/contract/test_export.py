@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.exc import ProgrammingError
+from typer.testing import CliRunner
 
+from commands.main import app
 from matchcast.adapters.database.contents import SqlContents
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.match_store import SqlMatchStore
@@ -65,6 +67,24 @@ def test_the_manifest_tells_the_hash_of_each_file(filled: Database, tmp_path: Pa
     assert (written["as_of"], written["data_version"]) == (NOW.isoformat(), manifest.data_version)
     for name, file in written["files"].items():
         assert file["sha256"] == hashlib.sha256((tmp_path / "export" / name).read_bytes()).hexdigest()
+
+
+def test_the_latest_export_of_the_object_store_is_of_the_latest_instant(
+    filled: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever was made last: a run for a day long past leaves it alone."""
+    monkeypatch.setenv("MATCHCAST_DATABASE_URL", database_url)
+    monkeypatch.setenv("MATCHCAST_OBJECTS_URL", str(tmp_path / "objects"))
+
+    def latest_after(as_of: datetime) -> datetime:
+        given = ["export", "--as-of", as_of.isoformat(), "--to", str(tmp_path / "export"), "--store"]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 0, done.output
+        told = json.loads((tmp_path / "objects/exports/latest.json").read_text())
+        return datetime.fromisoformat(told["as_of"])
+
+    day = timedelta(days=1)
+    assert [latest_after(at) for at in (NOW, NOW - day, NOW + day)] == [NOW, NOW, NOW + day]
 
 
 def test_a_result_not_known_yet_is_not_told(filled: Database, tmp_path: Path) -> None:
