@@ -44,7 +44,15 @@ class BadSource(BadInput):
 
 
 class LayoutChanged(BadSource):
-    """A source's answer is not of the shape we know: our reader must be mended, then `matchcast reparse` reads it anew."""
+    """A source's answer is not of the shape we know: our reader must be mended, then `matchcast reparse` reads it anew.
+
+    Args:
+        leave_alone_for: seconds for which the source is better left alone: it may be turning us away in words we do not know.
+    """
+
+    def __init__(self, message: str, field: str | None = None, leave_alone_for: int | None = None) -> None:
+        super().__init__(message, field)
+        self.leave_alone_for = leave_alone_for
 
 
 class SourceBlocked(BadSource):

@@ -59,6 +59,22 @@ def test_the_latest_is_the_newest_that_was_good(captures: SqlCaptures) -> None:
     assert [each.problem for each in captures.of_source("test")] == [None, None, None, "no columns"]
 
 
+def test_one_that_can_be_read_after_all_is_as_good_as_any(captures: SqlCaptures) -> None:
+    captures.add(capture())
+    captures.refuse(capture(), "no columns")
+    assert captures.latest(URL) is None
+    captures.accept(capture())
+    assert captures.latest(URL) == capture()
+
+
+def test_what_is_missing_is_the_newest_answer_that_said_so(captures: SqlCaptures) -> None:
+    assert captures.missing(URL) is None
+    for hours, status in ((0, 404), (1, 410), (2, 200), (3, 500)):
+        captures.add(capture(NOW + timedelta(hours=hours), status=status))
+    captures.add(capture(NOW + timedelta(hours=4), status=404, url=f"{URL}?"))
+    assert captures.missing(URL) == capture(NOW + timedelta(hours=1), status=410)
+
+
 def test_captures_of_some_days_come_oldest_first(captures: SqlCaptures, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", 2)
     days = [NOW + timedelta(days=number) for number in range(5)]

@@ -44,6 +44,8 @@ class RawFile(NamedTuple):
         etag, last_modified: the validators that came with it, for asking again.
         taken_at: when it was captured; None for an answer of just now, which is not kept yet.
         retry_after: seconds for which the answer says to stay away.
+        supplement: it only adds to matches that other files tell; one that cannot be read among others keeps no match
+            from being loaded.
     """
 
     name: str
@@ -55,6 +57,7 @@ class RawFile(NamedTuple):
     last_modified: str | None = None
     taken_at: datetime | None = None
     retry_after: int | None = None
+    supplement: bool = False
 
 
 class Visit(NamedTuple):
@@ -65,6 +68,7 @@ class Visit(NamedTuple):
             visit that broke off goes on where it was.
         kept: the last good answer of an address, by URL.
         note: hears what whoever asked for the visit should know besides its rows.
+        missing: the last answer of an address that said there is nothing (404, 410), by URL.
     """
 
     now: datetime
@@ -72,6 +76,7 @@ class Visit(NamedTuple):
     deadline: Deadline
     kept: Callable[[str], RawFile | None]
     note: Callable[[str], None] = lambda _: None
+    missing: Callable[[str], RawFile | None] = lambda _: None
 
 
 class Feed(Protocol):
@@ -138,6 +143,10 @@ class Captures(Protocol):
 
     def latest(self, url: str) -> Capture | None:
         """The newest answer of an address that was a 200 and could be read."""
+        ...
+
+    def missing(self, url: str) -> Capture | None:
+        """The newest answer of an address that said there is nothing: 404 or 410."""
         ...
 
     def of_source(self, source: str, first_day: date | None = None, last_day: date | None = None) -> Iterator[Capture]:

@@ -58,6 +58,15 @@ class Archive:
         self._record(capture._replace(problem=problem))
         self.captures.refuse(capture, problem)
 
+    def accept(self, capture: Capture) -> None:
+        """Say that a capture can be read after all.
+
+        Raises:
+            Unavailable: the object store or the database is away.
+        """
+        self._record(capture._replace(problem=None))
+        self.captures.accept(capture)
+
     def restore(self, source: str, first_day: date | None = None, last_day: date | None = None) -> Sequence[str]:
         """Bring captures of these days (UTC, both included) back into the database; those it knows stay as they are.
 
@@ -119,7 +128,17 @@ class Archive:
         Raises:
             Unavailable: the object store or the database is away.
         """
-        capture = self.captures.latest(url)
+        return self._there(self.captures.latest(url))
+
+    def missing(self, url: str) -> RawFile | None:
+        """The last answer of an address that said there is nothing; None where there was none, or it is lost.
+
+        Raises:
+            Unavailable: the object store or the database is away.
+        """
+        return self._there(self.captures.missing(url))
+
+    def _there(self, capture: Capture | None) -> RawFile | None:
         if capture is None:
             return None
         try:

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
 from matchcast.domain.event import Event, source_of
-from matchcast.domain.match import MatchStatus
-from matchcast.errors import BadInput, BadSource, MatchcastError, SourceBlocked, TaskEnded, Unavailable
+from matchcast.domain.match import MatchStatus, RejectedRow
+from matchcast.errors import BadInput, BadSource, LayoutChanged, MatchcastError, SourceBlocked, TaskEnded, Unavailable
 from matchcast.events import (
     IngestCounts,
     MatchesIngested,
@@ -23,11 +24,12 @@ from matchcast.events import (
     first_event,
     next_event,
 )
-from matchcast.ports import Clock, MatchStore, ObjectStore, TeamAlias
+from matchcast.ports import Clock, MatchStore, ObjectStore, Parsed, TeamAlias
 from matchcast.ports.events import Deadline, Effect, Inbox, Sink, Task, Tasks, TaskState
 from matchcast.ports.feeds import (
     NONE_SETTLED,
     TURNED_AWAY,
+    Capture,
     Captures,
     CoolDown,
     CoolDowns,
@@ -50,6 +52,8 @@ LARGEST_SCRAPE: Final = 128 * 1024 * 1024
 GOES_ON_WITHIN: Final = timedelta(days=1)
 """A visit that broke off goes on where it was for so long; later it asks anew."""
 LONGEST_COOL_DOWN: Final = timedelta(days=30)
+_TOO_ODD: Final = 3
+"""So many supplements that cannot be read, and none that can: the rest will be no better."""
 _SHOWN: Final = 20
 """Of each list in a task's result."""
 
@@ -237,12 +241,17 @@ class _Scrape:
             return partial(self._fail, error)
 
     def _read(self, still: Callable[[], None]) -> Sequence[ParsedFile]:
-        """The window's matches, file by file. What the source answered is kept before anyone looks into it."""
+        """The window's matches, file by file, in the order in which their answers were taken.
+
+        What the source answered is kept before anyone looks into it.
+        """
         feed = self.given.feeds[self.source]
         archive = Archive(self.given.objects, self.given.captures)
         settled = settled_tournaments(self.given.store) if self.window.tournaments else NONE_SETTLED
-        visit = Visit(self.now, self._since(), self.deadline, archive.latest, self.notes.append)
-        found, size = [], 0
+        visit = Visit(self.now, self._since(), self.deadline, archive.latest, self.notes.append, archive.missing)
+        found: list[tuple[datetime, ParsedFile]] = []
+        odd: list[BadSource] = []
+        size = good = 0
         with _closing(feed.fetch(self.window, visit)) as files:
             for file in files:
                 size += len(file.content) if file.taken_at is None else 0
@@ -252,10 +261,23 @@ class _Scrape:
                         "ask for fewer days or tournaments at once",
                         "source",
                     )
-                found.append(self._parsed(feed, file, archive, settled))
+                taken_at, kept = self._kept(file, archive)
+                try:
+                    found.append((taken_at, self._parsed(feed, kept, archive, settled)))
+                    good += file.supplement
+                except SourceBlocked:
+                    raise
+                except BadSource as error:
+                    odd.append(error)
+                    if not file.supplement or (len(odd) >= _TOO_ODD and not good):
+                        raise
+                    found.append((taken_at, ParsedFile(file.name, Parsed([], [RejectedRow(1, str(error))]))))
                 self.deadline.check()
                 still()
-        return found
+        if odd and len(odd) >= good:
+            raise odd[0]
+        found.sort(key=itemgetter(0))
+        return [parsed for _, parsed in found]
 
     def _since(self) -> datetime:
         """When this visit was first asked for; not long ago, if its event lay among the dead letters."""
@@ -263,27 +285,40 @@ class _Scrape:
         earliest = self.now - GOES_ON_WITHIN
         return self.now if task is None else max(earliest, min(task.submitted_at, self.now))
 
+    def _kept(self, file: RawFile, archive: Archive) -> tuple[datetime, RawFile]:
+        """When the answer was taken, and the answer, which is kept by then."""
+        if file.taken_at is not None:
+            return file.taken_at, file
+        now = self.given.clock()
+        file = file._replace(taken_at=now)
+        archive.keep(self.source, file)
+        self.given.count(self.source, "captured")
+        return now, file
+
     def _parsed(self, feed: Feed, file: RawFile, archive: Archive, settled: Mapping[str, str]) -> ParsedFile:
-        if file.taken_at is None:
-            file = file._replace(taken_at=self.given.clock())
-            archive.keep(self.source, file)
-            self.given.count(self.source, "captured")
         capture = capture_of(self.source, file)
         self.captures.append(capture.object_key)
         self.deadline.check()
         try:
             parsed = feed.parse(file, self.now)
         except SourceBlocked as error:
-            seconds = error.retry_after or self.given.left_alone_for.total_seconds()
-            cool_down = CoolDown(capture.taken_at + min(LONGEST_COOL_DOWN, timedelta(seconds=seconds)), str(error))
-            self.given.cool_downs.start(self.source, *cool_down)
+            cool_down = self._leave_alone(
+                capture, error.retry_after or self.given.left_alone_for.total_seconds(), error
+            )
             archive.refuse(capture, f"{TURNED_AWAY}{error}")
             raise SourceBlocked(f"{_words(self.source, cool_down)}; see {capture.object_key}") from error
         except BadSource as error:
+            if isinstance(error, LayoutChanged) and error.leave_alone_for is not None:
+                self._leave_alone(capture, error.leave_alone_for, error)
             archive.refuse(capture, str(error))
             raise type(error)(f"{error}; see {capture.object_key}", error.field) from error
         rows = [row for row in parsed.rows if self.window.holds(row, settled)]
         return ParsedFile(file.name, parsed._replace(rows=rows))
+
+    def _leave_alone(self, capture: Capture, seconds: float, error: BadSource) -> CoolDown:
+        cool_down = CoolDown(capture.taken_at + min(LONGEST_COOL_DOWN, timedelta(seconds=seconds)), str(error))
+        self.given.cool_downs.start(self.source, *cool_down)
+        return cool_down
 
     def _store(self, files: Sequence[ParsedFile]) -> Event:
         report = ingest(files, self.given.store, self.given.aliases(), self.now)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -40,8 +40,13 @@ class SqlCaptures:
             connection.execute(update(table).where(it).values(problem=problem))
 
     def latest(self, url: str) -> Capture | None:
-        good = (table.c.url == url) & (table.c.status == 200) & table.c.problem.is_(None)
-        newest = select(*_COLUMNS).where(good).order_by(table.c.taken_at.desc()).limit(1)
+        return self._newest((table.c.url == url) & (table.c.status == 200) & table.c.problem.is_(None))
+
+    def missing(self, url: str) -> Capture | None:
+        return self._newest((table.c.url == url) & table.c.status.in_((404, 410)))
+
+    def _newest(self, wanted: ColumnElement[bool]) -> Capture | None:
+        newest = select(*_COLUMNS).where(wanted).order_by(table.c.taken_at.desc()).limit(1)
         with self._database.reading() as connection:
             row = connection.execute(newest).one_or_none()
         return None if row is None else Capture._make(row)

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -19,7 +19,7 @@ from matchcast.adapters.sources.whoscored import (
     tournaments_of,
 )
 from matchcast.domain.competitions import COMPETITION_BY_ID, COMPETITIONS, Competition
-from matchcast.domain.match import MatchStatus, RejectedRow
+from matchcast.domain.match import MatchStatus, RejectedRow, SourceMatch
 from matchcast.errors import BadSource, LayoutChanged, SourceBlocked, Unavailable
 from matchcast.ports import Parsed
 from matchcast.ports.feeds import RawFile, Visit, Window
@@ -34,6 +34,14 @@ _SLICE: Final = 1.0
 _SPARE_SHARE: Final = 4
 """Of a visit's time, one in so many parts is for reading and loading what was fetched."""
 _GONE: Final = frozenset((404, 410))
+_GONE_FOR: Final = timedelta(days=1)
+"""A match page that was not there is not asked for again for so long."""
+_SETTLED_AFTER: Final = timedelta(hours=6)
+"""Counted from kick-off: a page taken earlier may still change."""
+_WITHOUT_STATS_AFTER: Final = timedelta(days=3)
+"""Counted from kick-off: statistics that a page did not have by then will not come."""
+_NO_FEED_FOR: Final = 3600
+"""Seconds for which a site is left alone that shows a web page in the place of a feed."""
 
 Asked = Generator[RawFile, None, RawFile]
 
@@ -41,10 +49,10 @@ Asked = Generator[RawFile, None, RawFile]
 class WhoScoredFeed:
     """WhoScored, or a server with pages like it.
 
-    The front page first, as a person opens it. A window of few days is read from the live scores of each; a longer
-    one from the calendars of its tournaments, and the month feeds they name. Then the page of every match
-    that was played in a tournament known by its code, once; those for which there is no time are left to later visits of
-    these days. A page that refuses ends
+    The front page first, as a person opens it. A window of few days is read from the live scores of each and of the
+    days around them, for the site's day is not UTC's; a longer one from the calendars of its tournaments, and the month
+    feeds they name. Then the page of every match that was played in a tournament known by its code, until it says no
+    more than it did; those for which there is no time are left to later visits of these days. A page that refuses ends
     the visit: it is not asked again, nor is anything else.
 
     Args:
@@ -71,7 +79,7 @@ class WhoScoredFeed:
         self._uniform = uniform
 
     def fetch(self, window: Window, visit: Visit) -> Iterator[RawFile]:
-        played: dict[str, None] = {}
+        played: dict[str, tuple[SourceMatch, datetime]] = {}
         spare = visit.deadline.left() / _SPARE_SHARE
         with ExitStack() as leaving:
             walk = _Walk(self, visit, leaving)
@@ -81,19 +89,25 @@ class WhoScoredFeed:
                 if file.name.startswith(("day/", "month/")):
                     rows = self.parse(file, visit.now).rows
                     played |= {
-                        row.source_id: None
+                        row.source_id: (row, file.taken_at or visit.now)
                         for row in rows
                         if row.status is MatchStatus.FINISHED
                         and row.tournament in COMPETITION_BY_ID
                         and window.holds(row)
                     }
             left = 0
-            for match in played:
+            for match, (told, told_at) in played.items():
                 name, path = f"match/{match}.html", f"/matches/{match}/live"
-                if visit.deadline.left() > spare or walk.has(path):
-                    yield from walk.read(name, path, for_good=True)
-                else:
-                    left += 1
+                kept, missing = walk.kept(path), walk.missing(path)
+                last = missing or kept
+                files: Iterable[RawFile] = () if last is None else (last,)
+                if missing is None and (kept is None or not self._is_final(kept, told, told_at)):
+                    if visit.deadline.left() > spare or (kept is not None and walk.is_of_this_visit(kept)):
+                        files = walk.read(name, path)
+                    else:
+                        left += 1
+                for file in files:
+                    yield file._replace(supplement=file.name.startswith("match/"))
             if left:
                 visit.note(f"{left} of {len(played)} match pages are left to the next scrape of these days")
 
@@ -107,7 +121,33 @@ class WhoScoredFeed:
             raise LayoutChanged(
                 f"source: {file.url} answered {file.status}; is MATCHCAST_WHOSCORED_URL the site?", "source"
             )
-        return WhoScored().parse(file.content, file.name)
+        try:
+            return WhoScored().parse(file.content, file.name)
+        except LayoutChanged as error:
+            if file.name.endswith(".json") and file.content.lstrip()[:1] == b"<":
+                error.leave_alone_for = _NO_FEED_FOR
+            raise
+
+    def _is_final(self, page: RawFile, told: SourceMatch, told_at: datetime) -> bool:
+        """Whether a kept match page need not be asked for again.
+
+        Args:
+            told: what a feed said of the match.
+            told_at: when it did.
+        """
+        taken_at = page.taken_at or told_at
+        try:
+            rows = self.parse(page, taken_at).rows
+        except BadSource:
+            return False
+        age = taken_at - told.kickoff_at
+        if age < _SETTLED_AFTER:
+            return False
+        row = rows[0] if rows else None
+        if row is None or row.stats is None:
+            return age >= _WITHOUT_STATS_AFTER
+        agrees = (row.status, row.home_goals, row.away_goals) == (told.status, told.home_goals, told.away_goals)
+        return agrees or taken_at >= told_at
 
     def pause(self, visit: Visit) -> None:
         """Wait before the next request; stops where the time is over."""
@@ -119,7 +159,7 @@ class WhoScoredFeed:
 
 
 def _by_day(walk: "_Walk", window: Window) -> Iterator[RawFile]:
-    for number in range((window.last_day - window.first_day).days + 1):
+    for number in range(-1, (window.last_day - window.first_day).days + 2):
         day = f"{window.first_day + timedelta(days=number):%Y%m%d}"
         yield from walk.read(f"day/{day}.json", f"/livescores/data?d={day}")
 
@@ -187,11 +227,11 @@ class _Walk:
             return (yield from _taken(kept))
         return (yield from self._enter())[1]
 
-    def read(self, name: str, path: str, for_good: bool = False) -> Asked:
-        """What the site's scripts fetch. What is `for_good` is never asked for again once it is kept."""
+    def read(self, name: str, path: str) -> Asked:
+        """What the site's scripts fetch."""
         url = urljoin(self.feed.site, path)
         kept = self._visit.kept(url)
-        if kept is not None and (for_good or self._of_this_visit(kept)):
+        if kept is not None and self.is_of_this_visit(kept):
             return (yield from _taken(kept))
         browser, _ = yield from self._enter()
         self.feed.pause(self._visit)
@@ -200,15 +240,23 @@ class _Walk:
             return (yield from _taken(kept))
         return (yield from _taken(_file(name, url, answer)))
 
-    def has(self, path: str) -> bool:
-        """Whether it was kept, at whatever time."""
-        return self._visit.kept(urljoin(self.feed.site, path)) is not None
+    def kept(self, path: str) -> RawFile | None:
+        """What was kept, at whatever time."""
+        return self._visit.kept(urljoin(self.feed.site, path))
+
+    def missing(self, path: str) -> RawFile | None:
+        """What the site answered lately, and last, where it had nothing."""
+        file, kept = self._visit.missing(urljoin(self.feed.site, path)), self.kept(path)
+        if file is None or file.taken_at is None or file.taken_at <= self._visit.now - _GONE_FOR:
+            return None
+        later = kept is not None and kept.taken_at is not None and kept.taken_at > file.taken_at
+        return None if later else file
 
     def open(self, name: str, path: str, variable: str) -> Asked:
         """A variable of a page's scripts; the page itself where it has none."""
         url = urljoin(self.feed.site, path)
         kept = self._visit.kept(url)
-        if kept is not None and self._of_this_visit(kept):
+        if kept is not None and self.is_of_this_visit(kept):
             return (yield from _taken(kept))
         browser, _ = yield from self._enter()
         self.feed.pause(self._visit)
@@ -230,7 +278,7 @@ class _Walk:
         fresh = kept is not None and kept.taken_at is not None and kept.taken_at > self._visit.now - _TIERS_KEPT
         return kept if fresh else None
 
-    def _of_this_visit(self, kept: RawFile) -> bool:
+    def is_of_this_visit(self, kept: RawFile) -> bool:
         return kept.taken_at is not None and kept.taken_at >= self._visit.since
 
 
