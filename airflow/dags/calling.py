@@ -25,6 +25,8 @@ INGEST: Final = "matchcast_ingest"
 INFERENCE: Final = "matchcast_inference"
 
 _NAMESPACE: Final = UUID("7f2ce0a6-2c3a-5d0e-9f0b-6d61746368ca")
+RETRIES: Final = 3
+
 _PASSING: Final = frozenset({408, 409, 425, 429})
 _SECONDS: Final = 30.0
 _LONGEST_KEY: Final = 255
@@ -34,7 +36,15 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Away(AirflowException):
-    """Not answered, or not now: asking again may help."""
+    """Not answered, or not now: asking again may help.
+
+    Attributes:
+        problem: what went wrong, as RFC 9457 has it.
+    """
+
+    def __init__(self, message: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.problem: Final = dict(problem or _ours("unavailable", 503, message))
 
 
 class Refused(AirflowFailException):
@@ -51,8 +61,7 @@ class Refused(AirflowFailException):
 
 def refusal(detail: str, field: str | None = None, status: int = 422, type_: str = "bad-input") -> Refused:
     """Of ours, as the functions would tell it."""
-    told = {"type": f"urn:matchcast:problem:{type_}", "title": type_.replace("-", " "), "status": status}
-    return Refused(told | {"detail": detail} | ({} if field is None else {"field": field}))
+    return Refused(_ours(type_, status, detail) | ({} if field is None else {"field": field}))
 
 
 def call(
@@ -66,7 +75,8 @@ def call(
     """Send a request through the HTTP provider; redirects are not followed, the key stays here.
 
     Raises:
-        Away: no answer, or one of a passing fault. Refused: any other but 2xx, with the problem that it told.
+        Away: no answer, or one of a passing fault. Refused: any other but 2xx, with the problem that it told, and a
+            passing one that is to last longer than all retries.
     """
     from airflow.providers.http.hooks.http import HttpHook
     from requests import RequestException
@@ -85,16 +95,21 @@ def call(
     if 200 <= answer.status_code < 300:
         return answer
     told = _problem_of(answer)
-    if answer.status_code >= 500 or answer.status_code in _PASSING:
-        raise Away(f"{method} {path}: {answer.status_code} {told['detail']}")
+    if passes(answer.status_code) and _seconds_of(answer) <= RETRIES * _retry_seconds():
+        raise Away(f"{method} {path}: {answer.status_code} {told['detail']}", told)
     raise Refused(told)
 
 
-def key_of(context: Context) -> str:
+def passes(status: int) -> bool:
+    """Whether asking again may help."""
+    return status >= 500 or status in _PASSING
+
+
+def key_of(context: Context, *more: str) -> str:
     """The Idempotency-Key of a task: the same for every retry, another after it was cleared."""
     ti = context["ti"]
     # clearing grants further tries, retrying does not
-    key = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.max_tries}"
+    key = "/".join((ti.dag_id, ti.run_id, ti.task_id, str(ti.max_tries), *more))
     return key if len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable() else named_id(key)
 
 
@@ -144,21 +159,39 @@ def defaults() -> dict[str, Any]:
     """Of every task."""
     return {
         "owner": "matchcast",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=conf.getint("matchcast", "retry_seconds", fallback=300)),
+        "retries": RETRIES,
+        "retry_delay": timedelta(seconds=_retry_seconds()),
         "on_failure_callback": tell_failure,
     }
 
 
+def _retry_seconds() -> int:
+    return conf.getint("matchcast", "retry_seconds", fallback=300)
+
+
+def _seconds_of(answer: Response) -> float:
+    """For how long it says that asking again will not help."""
+    told = answer.headers.get("Retry-After", "")
+    return float(told) if told.isascii() and told.isdecimal() else 0.0
+
+
+def _ours(type_: str, status: int, detail: str) -> dict[str, Any]:
+    title = type_.replace("-", " ").capitalize()
+    return {"type": f"urn:matchcast:problem:{type_}", "title": title, "status": status, "detail": detail}
+
+
 def _problem(error: Any) -> dict[str, Any]:
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | Away):
         found = {name: error.problem[name] for name in _PROBLEM if error.problem.get(name) is not None}
     elif isinstance(error, AirflowSensorTimeout):
-        found = {"type": "urn:matchcast:problem:timed-out", "title": "Timed out", "status": 504, "detail": str(error)}
-    else:
-        found = {"title": type(error).__name__, "status": 500, "detail": str(error or "the task's log tells more")}
+        found = _ours("timed-out", 504, str(error))
+    elif isinstance(error, BaseException):
+        found = {"title": type(error).__name__, "detail": str(error)}
+    else:  # the worker that ran it is no more
+        found = {"title": "Ended from outside", "detail": str(error or "")}
+    found = {name: value for name, value in found.items() if value != ""}
     whole = {"type": "about:blank", "title": "Failed", "status": 500, "detail": "the task's log tells more"} | found
-    return {k: v if k == "status" else str(v).replace("\0", "")[:_LONGEST_TEXT] for k, v in whole.items() if v != ""}
+    return {k: v if k == "status" else str(v).replace("\0", "")[:_LONGEST_TEXT] for k, v in whole.items()}
 
 
 def _problem_of(answer: Response) -> dict[str, Any]:

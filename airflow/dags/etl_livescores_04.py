@@ -12,12 +12,19 @@ LONGEST: Final = 90
 
 def days_given(context: Context) -> Days:
     """What the run's params say."""
-    first, last = (date.fromisoformat(context["params"][name]) for name in ("from", "to"))
+    first, last = (_day(context, name) for name in ("from", "to"))
     if last < first:
         raise refusal(f"to: {last} is before from, {first}; give a later day", "to")
     if (last - first).days >= LONGEST:
         raise refusal(f"to: {first} to {last} are more than {LONGEST} days; trigger several runs", "to")
     return first, last
+
+
+def _day(context: Context, name: str) -> date:
+    told = context["params"][name]
+    if told is None:
+        raise refusal(f"{name}: is missing; give a day such as 2025-03-31", name)
+    return date.fromisoformat(told)
 
 
 with DAG(
@@ -30,8 +37,8 @@ with DAG(
     default_args=defaults(),
     params=params()
     | {
-        "from": Param("2025-01-01", type="string", format="date", description="first day"),
-        "to": Param("2025-01-31", type="string", format="date", description="last day, at most 90 with the first"),
+        "from": Param(None, type=["null", "string"], format="date", description="first day"),
+        "to": Param(None, type=["null", "string"], format="date", description="last day, at most 90 with the first"),
     },
     tags=["matchcast", "ingestion"],
 ):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseSensorOperator, Context, Param, PokeReturnValue, Variable, conf, get_current_context, task
 from airflow.sdk.exceptions import AirflowSensorTimeout
-from calling import Away, Refused, call, due, key_of, refusal
+from calling import Away, Refused, call, due, key_of, passes, refusal
 
 Days = tuple[date, date]
 SOURCE: Final = "football-data"
@@ -45,10 +45,7 @@ def days_of_interval(context: Context) -> Days:
 def scrape(days: Callable[[Context], Days]) -> None:
     """The two tasks `ask` and `wait` of the DAG that is being made."""
 
-    @task
-    def ask() -> str:
-        """POST /scrape; the same scrape however often it is tried."""
-        context = get_current_context()
+    def asked(context: Context, *more: str) -> str:
         first, last = days(context)
         given: Mapping[str, Any] = context["params"]
         body = {
@@ -57,14 +54,22 @@ def scrape(days: Callable[[Context], Days]) -> None:
             "to": last.isoformat(),
             "tournaments": list(given["tournaments"]),
         }
-        answer = call("POST", "/scrape", body=body, headers={"Idempotency-Key": key_of(context)})
+        answer = call("POST", "/scrape", body=body, headers={"Idempotency-Key": key_of(context, *more)})
         return str(answer.json()["task_id"])
 
-    ScrapeEnds(task_id="wait", scrape=ask())
+    @task
+    def ask() -> str:
+        """POST /scrape; the same scrape however often it is tried."""
+        return asked(get_current_context())
+
+    ScrapeEnds(task_id="wait", scrape=ask(), again=asked)
 
 
 class ScrapeEnds(BaseSensorOperator):
     """Waits for a scrape; gives the counts of its matches, or fails with the reason that the function tells.
+
+    A scrape that failed of a passing fault, such as a source that does not answer, fails the try, and the next try asks
+    for another scrape.
 
     Between two looks it holds no worker: it is deferred where `[operators] default_deferrable` says that a triggerer
     runs, and rescheduled elsewhere.
@@ -72,7 +77,7 @@ class ScrapeEnds(BaseSensorOperator):
 
     template_fields = ("scrape",)
 
-    def __init__(self, *, scrape: Any, **kwargs: Any) -> None:
+    def __init__(self, *, scrape: Any, again: Callable[..., str], **kwargs: Any) -> None:
         super().__init__(
             mode="reschedule",
             poke_interval=conf.getint("matchcast", "poll_seconds", fallback=60),
@@ -80,6 +85,7 @@ class ScrapeEnds(BaseSensorOperator):
             **kwargs,
         )
         self.scrape = scrape
+        self.again = again
 
     def execute(self, context: Context) -> Any:
         if conf.getboolean("operators", "default_deferrable", fallback=False):
@@ -100,11 +106,31 @@ class ScrapeEnds(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         try:
-            told = call("GET", f"/monitoring/task_status/{self.scrape}").json()
+            told = self._last(context)
         except Away as error:
             self.log.warning("how the scrape stands is not known now: %s", error)
             return PokeReturnValue(is_done=False)
+        if _failed_for_now(told):
+            raise Away(told["problem"]["detail"], told["problem"])
         if told["status"] == "failure":
             raise Refused(told["problem"])
-        self.log.info("scrape %s: %s", self.scrape, told["status"])
+        self.log.info("scrape %s: %s", told["task_id"], told["status"])
         return PokeReturnValue(told["status"] == "success", (told["result"] or {}).get("matches"))
+
+    def _last(self, context: Context) -> Any:
+        """How the last scrape of this run stands: the first, or one that a later try asked for, whoever looks."""
+        ti = context["ti"]
+        told = _standing(self.scrape)
+        for number in range(2, ti.try_number - ti.max_tries + (self.retries or 0) + 1):
+            if not _failed_for_now(told):
+                break
+            told = _standing(self.again(context, str(number)))
+        return told
+
+
+def _standing(scrape: str) -> Any:
+    return call("GET", f"/monitoring/task_status/{scrape}").json()
+
+
+def _failed_for_now(told: Any) -> bool:
+    return told["status"] == "failure" and passes(told["problem"]["status"])

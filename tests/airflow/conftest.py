@@ -72,7 +72,7 @@ def running(folder: Path) -> Iterator[System]:
     key = house.key("ingest", "predict")
     with served(shelf) as source:
         given = house.environment | {"MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url)}
-        with chained(given, key, folder / "manifests") as chain:
+        with chained(given, key, folder / "manifests", backoff="PT0.1S") as chain:
             brokers = {name: chain.broker(name) for name in ("ingest", "inference")}
             yield System(house, chain, shelf, called(str(chain.front.base_url), key, brokers))
 

@@ -47,6 +47,30 @@ class Airflow:
         done = self._run([str(PROGRAMS / "python"), str(INSIDE), str(folder)], {}, True)
         return json.loads(done.stdout.splitlines()[-1])
 
+    def told(self, *errors: str) -> Any:
+        """What `calling` tells of tasks that failed of these, each an expression of Python."""
+        return self._value(
+            "from airflow.sdk.exceptions import AirflowSensorTimeout",
+            "from calling import Away, _problem, refusal",
+            f"value = [_problem(error) for error in [{', '.join(errors)}]]",
+        )
+
+    def raised(self, url: str) -> Any:
+        """What `call` raises where this address refuses: its class, and the problem."""
+        return self._value(
+            "from calling import Away, Refused, call",
+            "try: call('POST', '/scrape', body={})",
+            "except (Away, Refused) as error: value = [type(error).__name__, error.problem]",
+            AIRFLOW_CONN_MATCHCAST=connection(url),
+        )
+
+    def _value(self, *lines: str, **environment: str) -> Any:
+        """What lines of Python beside the DAGs leave in `value`."""
+        program = "\n".join((*lines, "import json; print(json.dumps(value))"))
+        given = {"PYTHONPATH": str(DAGS), **environment}
+        done = self._run([str(PROGRAMS / "python"), "-c", program], given, True)
+        return json.loads(done.stdout.splitlines()[-1])
+
     def test(self, dag: str, at: str, conf: object = None, **environment: str) -> "Ended":
         """`airflow dags test`, and how it ended."""
         given = [] if conf is None else ["--conf", json.dumps(conf)]

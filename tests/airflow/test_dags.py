@@ -1,5 +1,6 @@
 """Every DAG, loaded by real Airflow."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.airflow.installed import DAGS, PROGRAMS, ROOT, Airflow
+from tests.entrypoints.served import served
+from tests.entrypoints.shelf import Shelf
 
 pytestmark = pytest.mark.slow
 
@@ -56,9 +59,40 @@ def test_schedules(parsed: Any) -> None:
 
 def test_every_task_is_tried_four_times_five_minutes_apart_and_tells_when_it_failed(parsed: Any) -> None:
     for dag in parsed["dags"].values():
-        for task in dag["tasks"].values():
-            assert (task["retries"], task["on_failure"]) == (3, ["tell_failure"])
+        for name, task in dag["tasks"].items():
+            # a training takes hours
+            assert (task["retries"], task["on_failure"]) == (1 if name == "train" else 3, ["tell_failure"])
             assert task["retry_seconds"] == 300
+
+
+def test_a_training_that_is_tried_again_has_the_export_of_the_try_before(parsed: Any) -> None:
+    assert parsed["dags"]["retraining"]["tasks"]["export"]["downstream"] == ["train"]
+
+
+def test_what_is_told_of_a_failure(migrated: Airflow) -> None:
+    """What a function told comes first; a worker that was killed leaves no exception, or text in its place."""
+    told = migrated.told(
+        "None",
+        "'SIGKILL'",
+        "KeyError('x')",
+        "Away('asked: away')",
+        "Away('503', {'title': 'T', 'status': 503, 'detail': 'football-data does not answer', 'instance': '/scrape'})",
+        "refusal('to: is missing', 'to')",
+        "AirflowSensorTimeout('late')",
+    )
+    unknown = {"type": "about:blank", "status": 500}
+    away = {"type": "urn:matchcast:problem:unavailable", "title": "Unavailable", "status": 503}
+    refused = {"type": "urn:matchcast:problem:bad-input", "title": "Bad input", "status": 422}
+    late = {"type": "urn:matchcast:problem:timed-out", "title": "Timed out", "status": 504}
+    assert told == [
+        unknown | {"title": "Ended from outside", "detail": "the task's log tells more"},
+        unknown | {"title": "Ended from outside", "detail": "SIGKILL"},
+        unknown | {"title": "KeyError", "detail": "'x'"},
+        away | {"detail": "asked: away"},
+        {"type": "about:blank", "title": "T", "status": 503, "detail": "football-data does not answer"},
+        refused | {"detail": "to: is missing", "field": "to"},
+        late | {"detail": "late"},
+    ]
 
 
 def test_a_scrape_is_waited_for_every_minute_of_an_hour_and_no_worker_waits(parsed: Any) -> None:
@@ -66,6 +100,13 @@ def test_a_scrape_is_waited_for_every_minute_of_an_hour_and_no_worker_waits(pars
         ask, wait = parsed["dags"][f"etl_livescores_0{number}"]["tasks"].values()
         assert ask["downstream"] == ["wait"]
         assert (wait["mode"], wait["poll_seconds"], wait["wait_seconds"]) == ("reschedule", 60, 3600)
+
+
+@pytest.mark.parametrize(("seconds", "raised"), [("900", "Away"), ("901", "Refused")])
+def test_a_fault_that_outlasts_all_retries_is_told_at_once(migrated: Airflow, seconds: str, raised: str) -> None:
+    problem = {"type": "urn:x", "title": "T", "status": 503, "detail": "left alone until 13:00"}
+    with served(Shelf(status=503, headers={"Retry-After": seconds}, body=json.dumps(problem))) as server:
+        assert migrated.raised(str(server.base_url)) == [raised, problem]
 
 
 def test_dags_are_typed_as_airflow_has_it(migrated: Airflow) -> None:

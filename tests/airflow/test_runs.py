@@ -1,5 +1,7 @@
 """DAGs run by real Airflow against the running local system."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,7 @@ from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
 from tests.airflow.conftest import System
 from tests.airflow.installed import ROOT, Airflow, connection
-from tests.entrypoints.chain import chained
+from tests.entrypoints.chain import chained, eventually
 from tests.entrypoints.house import NOW
 from tests.entrypoints.served import served
 from tests.pipeline import league
@@ -81,6 +83,36 @@ def test_a_failed_scrape_fails_the_run_at_once_with_its_reason_and_the_broker_he
     assert (asked.data["from"], asked.data["to"]) == ("2025-02-26", "2025-03-01")
 
 
+def test_a_source_that_does_not_answer_for_a_while_is_asked_anew(airflow: Airflow, system: System) -> None:
+    """The first scrape ends among the dead letters; the next try of the task asks for another one."""
+    system.shelf.status = 503
+
+    def back() -> None:
+        eventually(lambda: len(system.scrapes) > 1 or None, lambda: "no second scrape was asked for")
+        system.shelf.status = 200
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(back)
+        ended = airflow.test("etl_livescores_02", "2025-03-01", **system.environment)
+        coming.result()
+    assert ended.state == "success", ended.log
+    assert ended.tasks == {"ask": ("success", 1), "wait": ("success", 2)}
+    first, second = (event.data["task_id"] for event in system.scrapes)
+    assert first == ended.gave["ask"] != second
+    assert ended.gave["wait"] == {"inserted": 2, "updated": 0, "unchanged": 0, "rejected": 0}
+
+
+def test_a_source_that_does_not_answer_at_all_fails_the_run_with_its_reason(airflow: Airflow, system: System) -> None:
+    system.shelf.status = 503
+    ended = airflow.test("etl_livescores_02", "2025-03-01", **system.environment)
+    assert (ended.state, ended.tasks["wait"]) == ("failed", ("failed", 4)), ended.log
+    assert len(system.scrapes) == 4
+    problem = system.told("etl_livescores_02")["problem"]
+    assert (problem["type"], problem["status"]) == ("urn:matchcast:problem:unavailable", 503)
+    assert "the last one ended with: " in problem["detail"]
+    assert "503" in problem["detail"]
+
+
 def test_the_export_puts_a_snapshot_into_the_object_store(airflow: Airflow, system: System, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
@@ -91,6 +123,7 @@ def test_the_export_puts_a_snapshot_into_the_object_store(airflow: Airflow, syst
     (place,) = {key.rpartition("/")[0] for key in system.house.objects.keys("exports/") if key.endswith(".parquet")}
     kept = system.house.objects
     assert kept.get("exports/latest.json") == kept.get(f"{place}/manifest.json")
+    assert json.loads(kept.get("exports/latest.json"))["as_of"].startswith("2025-03-01T")
     assert {f"{place}/{name}.parquet" for name in ("matches", "teams", "tournaments")} <= set(kept.keys("exports/"))
 
 

@@ -101,6 +101,14 @@ def test_more_than_ninety_days_by_hand_fail_at_once_and_the_broker_hears_of_it(s
     assert "more than 90 days" in told["problem"]["detail"]
 
 
+def test_a_run_by_hand_without_days_fails_and_names_them(scheduled: Scheduled) -> None:
+    scheduled.start("etl_livescores_04", conf={"to": "2025-04-01"})
+    (run,) = (run for run in scheduled.ended("etl_livescores_04", "manual", 2) if run["conf"] == {"to": "2025-04-01"})
+    ended = [event.data for event in scheduled.system.chain.taps.on("ingest")["workflow.failed"]]
+    (told,) = (data for data in ended if data["run"] == run["dag_run_id"])
+    assert (run["state"], told["task"], told["problem"]["field"]) == ("failed", "ask", "from")
+
+
 def test_the_drift_dag_sends_the_event_that_the_pingsource_sends(scheduled: Scheduled) -> None:
     at = datetime(2025, 3, 1, 6, tzinfo=UTC)
     scheduled.start("drift", at.isoformat())

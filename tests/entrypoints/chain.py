@@ -75,8 +75,12 @@ def _declared() -> set[tuple[str, str, str]]:
     return found
 
 
-def tapped_manifests(folder: Path, taps_url: str, job: list[str]) -> Path:
-    """The manifests with one more Trigger on each broker, which takes everything, and another command for the Job."""
+def tapped_manifests(folder: Path, taps_url: str, job: list[str], backoff: str = "PT1S") -> Path:
+    """The manifests with one more Trigger on each broker, which takes everything, and another command for the Job.
+
+    Args:
+        backoff: of all Triggers, as Knative writes it.
+    """
     shutil.copytree(BASE, folder)
     triggers = [
         {
@@ -88,6 +92,8 @@ def tapped_manifests(folder: Path, taps_url: str, job: list[str]) -> Path:
         for broker in BROKERS
     ]
     (folder / "taps.yaml").write_text(yaml.safe_dump_all(triggers))
+    declared = folder / "triggers.yaml"
+    declared.write_text(declared.read_text().replace("backoffDelay: PT1S", f"backoffDelay: {backoff}"))
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     kustomization["resources"].append("taps.yaml")
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -138,16 +144,24 @@ class Chain:
 
 @contextmanager
 def chained(
-    environment: Mapping[str, str], key: str, folder: Path, *, broker: str = MEMORY, job: list[str] | None = None
+    environment: Mapping[str, str],
+    key: str,
+    folder: Path,
+    *,
+    broker: str = MEMORY,
+    job: list[str] | None = None,
+    backoff: str = "PT1S",
 ) -> Iterator[Chain]:
     """All functions over these connections; in the end everything that passed the brokers is checked.
 
     Args:
         job: a command to run for each drift.detected; None runs nothing.
+        backoff: what the Triggers' pauses between tries are made of.
     """
     taps = Taps()
     with served(taps) as recorded:
-        manifests = read_manifests(tapped_manifests(folder, str(recorded.base_url).rstrip("/"), job or ["true"]))
+        taps_url = str(recorded.base_url).rstrip("/")
+        manifests = read_manifests(tapped_manifests(folder, taps_url, job or ["true"], backoff))
         given = {"MATCHCAST_HOOK_TOKEN": TOKEN, **environment}
         front = local_runtime(manifests, broker=broker, jobs=job is not None, environment=given)
         with served(front, key) as client:
