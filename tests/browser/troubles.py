@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 from tests.browser.site import Page
 
 FEED: Final = r"/livescores/data\?d=20241019"
-"""The last page but one of the days asked for."""
+"""The last feed but two: those of the last day asked for and of the day after it follow."""
 FRONT: Final = r"^/$"
 MATCH: Final = r"/matches/1010027/live"
+MATCHES: Final = r"/matches/\d+/live"
 
 
 class Trouble(NamedTuple):
@@ -69,6 +70,9 @@ def troubles(url: str) -> dict[str, Trouble]:
         "Cloudflare challenge (503)": failed(FEED, CLOUDFLARE, "a Cloudflare challenge"),
         "Cloudflare challenge (503), on the front page": failed(FRONT, CLOUDFLARE, "a Cloudflare challenge"),
         "CAPTCHA": failed(FEED, CAPTCHA, "a CAPTCHA"),
+        "202 without a word": failed(FEED, lambda _: Page(b"", 202), "202"),
+        "451": failed(FEED, html("no", 451), "451"),
+        "refused in JSON": failed(FEED, lambda _: Page(b'{"message": "Too Many Requests"}'), "access denied"),
         "403": failed(FEED, html("no", 403), "403"),
         "403 without a word, on the front page": failed(FRONT, lambda _: Page(b"", 403), "403"),
         "429 with Retry-After": failed(FEED, html("slower", 429, ("Retry-After", "5400")), "429"),
@@ -77,7 +81,8 @@ def troubles(url: str) -> dict[str, Trouble]:
         ),
         "a web page in place of the feed": failed(FEED, html("We have moved"), "a web page stands here"),
         "a front page without its list": failed(FRONT, html("A new look"), "tiers.json"),
-        "a match page without its match centre": failed(MATCH, html("A new look"), "require.config.params"),
+        "match pages without their match centre": failed(MATCHES, html("A new look"), "require.config.params"),
+        "one match page without its match centre": fine(MATCH, html("A new look")),
         "feed cut off by the server, in good order": failed(
             FEED, lambda page: Page(page.body[: len(page.body) // 2]), "not whole JSON"
         ),
