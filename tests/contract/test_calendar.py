@@ -99,6 +99,21 @@ def test_clubs_are_found_by_the_stored_matches_and_waiting_ones(database: Databa
     assert whole.loaded.matches == (0, 0, len(games))
 
 
+def test_a_renamed_club_is_known_by_its_sources_id(database: Database) -> None:
+    stored = SqlMatchStore(database)
+    games, names = season(4), WORDS[:4]
+    for called, years in ((names, 0), ((*names[:-1], "Zeppelin"), 1)):
+        moved = [game._replace(day=game.day + timedelta(days=400 * years)) for game in games]
+        rows = [
+            row._replace(home_club_id=f"{game.home}", away_club_id=f"{game.away}", source_id=f"{row.source_id}{years}")
+            for row, game in zip(told_by("theirs", called, moved), moved, strict=True)
+        ]
+        report = ingest([ParsedFile("file", Parsed(rows, []))], stored, [], NOW)
+    assert [(alias.name, alias.club_id) for alias in report.recognised] == [("Zeppelin", "3")]
+    assert {alias.name: alias.team_id for alias in stored.aliases()}["Zeppelin"] == f"norway:{names[-1].lower()}"
+    assert len(stored.teams()) == 4
+
+
 def test_of_a_list_with_a_contradiction_nothing_is_written(database: Database) -> None:
     stored = SqlMatchStore(database)
     games = season(4)

@@ -85,6 +85,7 @@ class SourceMatch(NamedTuple):
         home_penalties, away_penalties: the shoot-out, where there was one.
         stage: part of the competition (play-offs), where the source says.
         referee: as the source names them, where it does.
+        home_club_id, away_club_id: what the source itself knows the clubs by whatever it calls them, where it tells.
     """
 
     source: str
@@ -107,6 +108,8 @@ class SourceMatch(NamedTuple):
     away_penalties: int | None = None
     stage: str | None = None
     referee: str | None = None
+    home_club_id: str | None = None
+    away_club_id: str | None = None
 
 
 class RejectedRow(NamedTuple):

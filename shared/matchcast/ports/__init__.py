@@ -79,6 +79,7 @@ class TeamAlias(NamedTuple):
         team_id: None while the name waits for review.
         proposals: team ids a reviewer may choose from, best first.
         decided_at: None while the name waits for review.
+        club_id: what the source itself knows the club by, where it told with the name.
     """
 
     source: str
@@ -88,6 +89,7 @@ class TeamAlias(NamedTuple):
     status: AliasStatus
     proposals: tuple[str, ...] = ()
     decided_at: datetime | None = None
+    club_id: str | None = None
 
 
 class ResolvedMatch(NamedTuple):

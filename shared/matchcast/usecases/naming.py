@@ -55,6 +55,8 @@ class Country:
         self.by_normal: defaultdict[str, set[str]] = defaultdict(set)
         self.everywhere: defaultdict[str, list[TeamAlias]] = defaultdict(list)
         self.elsewhere: dict[tuple[str, str], str] = {}
+        self.own: dict[str, TeamAlias] = {}
+        self.by_id: defaultdict[str, set[str]] = defaultdict(set)
         for alias in committed:
             if alias.country == country and alias.team_id is not None:
                 self._learn_committed(alias, alias.team_id)
@@ -82,6 +84,9 @@ class Country:
         if alias.source == self.source:
             self.exact[alias.name] = alias.team_id
             self.called[alias.team_id].add(alias.name)
+            self.own[alias.name] = alias
+            if alias.club_id is not None:
+                self.by_id[alias.club_id].add(alias.team_id)
         else:
             self.elsewhere[alias.source, alias.name] = alias.team_id
 
@@ -105,6 +110,10 @@ class Country:
             team_id = self.exact.get(name) or self.committed.get(fold_name(name))
             if team_id is not None:
                 self._take(name, team_id, now, result)
+        for name in self._open():
+            team_id = self._by_id(name)
+            if team_id is not None:
+                result.recognised.append(self._take(name, team_id, now, result))
         result.recognised.extend(self._spelt(now, result, plain=True))
         while True:
             by_calendar = self._matched(now, result)
@@ -114,6 +123,10 @@ class Country:
             if not by_calendar and not by_spelling:
                 break
         for name in self._open():
+            same_id = self._by_id(name)
+            if same_id is not None:
+                result.recognised.append(self._take(name, same_id, now, result))
+                continue
             proposals = () if first_load else tuple(found.team_id for found in self.proposals(name))
             must_wait = policy is NewTeams.REVIEW or bool(proposals) or (not first_load and self._may_be_known(name))
             if must_wait and policy is not NewTeams.CREATE:
@@ -245,11 +258,29 @@ class Country:
             if team not in result.new_teams:
                 result.new_teams.append(team)
                 result.aliases.extend(known._replace(decided_at=now) for known in self.everywhere.get(team_id, ()))
+        before, club_id = self.own.get(name), self.told.ids.get(name)
+        if before is not None:
+            alias = before if before.club_id is not None else before._replace(club_id=club_id)
+        else:
+            alias = alias._replace(club_id=club_id)
+        if alias.club_id is not None:
+            self.by_id[alias.club_id].add(team_id)
         if name not in self.called[team_id]:
             self.called[team_id].add(name)
             self._add_name(team_id, name)
+        if alias != before:
             result.aliases.append(alias)
         return alias
+
+    def _by_id(self, name: str) -> str | None:
+        """The club for which the source told the same id before, by another name that does not play on the same days."""
+        found = self.by_id.get(self.told.ids.get(name, ""), ())
+        if len(found) != 1:
+            return None
+        (team_id,) = found
+        if self.met[team_id] & self.told.days[name] or (team_id in self.stored and self._refuted(name, team_id)):
+            return None
+        return team_id
 
     def _by_spelling(self, name: str, *, plain: bool) -> str | None:
         """The club that goes by this name, but for club tokens unless it must be `plain`ly the same."""

@@ -1,7 +1,7 @@
 """What one load makes of the clubs it tells."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -48,7 +48,7 @@ class Resolution:
         refused: rows held back.
         new_teams: clubs to make.
         aliases: names to store.
-        recognised: those of them that were matched to a club by their spelling alone.
+        recognised: those of them that were matched to a club by their spelling alone, or by the id that the source tells.
         by_calendar: those that were matched to a club by its matches.
         held: names that wait for a decision.
         look_alikes: worth a look.
@@ -101,8 +101,19 @@ class Told:
             match_day = (row.tournament, row.kickoff_at.date())
             self.days[row.home_team].add(match_day)
             self.days[row.away_team].add(match_day)
+        self.ids = _ids_of(rows)
 
     @cached_property
     def diaries(self) -> Diaries:
         waited = (PlayedOn._make(match[2:]) for match in self.waiting)
         return diaries_of([*on_their_days(self.rows), *waited])
+
+
+def _ids_of(rows: Iterable[SourceMatch]) -> Mapping[str, str]:
+    """The source's own id of each name that has one alone."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for name, club_id in ((row.home_team, row.home_club_id), (row.away_team, row.away_club_id)):
+            if club_id is not None:
+                found[name].add(club_id)
+    return {name: next(iter(ids)) for name, ids in found.items() if len(ids) == 1}

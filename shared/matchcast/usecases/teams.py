@@ -1,6 +1,6 @@
 """Which club a source's name means.
 
-A name settled before stays settled. Otherwise it is
+A name settled before stays settled. Otherwise it is the club with whose name the source told the same id before, or
 
 1. the club that goes by the same name but for case, accents, punctuation and FC;
 2. the club that played the same opponents on the same days (`usecases.calendars`);

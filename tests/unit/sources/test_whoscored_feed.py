@@ -30,7 +30,13 @@ def test_a_played_match_becomes_a_row_with_its_score_and_cards() -> None:
         "whoscored", "101", 1, "england:premier-league", 2020, datetime(2020, 10, 3, 11, 30, tzinfo=UTC), True,
         "Ashford Rovers", "Bexley Town", MatchStatus.FINISHED, 2, 1,
         MatchStats(home_yellows=3, away_yellows=1, home_reds=0, away_reds=1),
+        home_club_id="1", away_club_id="2",
     )  # fmt: skip
+
+
+def test_clubs_without_an_id_are_known_by_name_alone() -> None:
+    found = row(feed(tournament(match(homeTeamId=None, awayTeamId=0))))
+    assert (found.home_club_id, found.away_club_id) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,9 @@ def read_aliases(connection: Connection) -> Sequence[TeamAlias]:
     order = (team_aliases.c.country, team_aliases.c.name, team_aliases.c.source)
     found = connection.execute(select(team_aliases).order_by(*order))
     return [
-        TeamAlias(r.source, r.country, r.name, r.team_id, AliasStatus(r.status), tuple(r.proposals), r.decided_at)
+        TeamAlias(
+            r.source, r.country, r.name, r.team_id, AliasStatus(r.status), tuple(r.proposals), r.decided_at, r.club_id
+        )
         for r in found
     ]
 

@@ -11,7 +11,7 @@ from matchcast.domain.forecast import Cause, Forecast, LedgerRow, Probabilities
 from matchcast.domain.match import Fixture, MatchStatus
 from matchcast.domain.settlement import MarketScores, Result, Settlement, SettlementRow
 
-SCHEMA_REVISION: Final = "0007"
+SCHEMA_REVISION: Final = "0008"
 """The migration that makes the tables as `tables` describes them."""
 
 APPEND_LOCK: Final = 0x6C6564676572

@@ -98,6 +98,7 @@ team_aliases: Final = Table(
     Column("status", Text, nullable=False),
     Column("proposals", JSON, nullable=False),
     Column("decided_at", Instant),
+    Column("club_id", Text),
 )
 
 tournament_aliases: Final = Table(

@@ -49,6 +49,8 @@ class _Match(msgspec.Struct, gc=False):
     homeTeamName: str | None
     awayTeamName: str | None
     elapsed: str | int | None
+    homeTeamId: int | None = None
+    awayTeamId: int | None = None
     homeScore: int | None = None
     awayScore: int | None = None
     homeExtratimeScore: int | None = None
@@ -208,7 +210,8 @@ def _row(setting: _Setting, match: _Match, line: int, place: Place) -> tuple[Sou
         stats,
         setting.stage,
     )
-    return row, remark
+    home_id, away_id = (str(told) if told else None for told in (match.homeTeamId, match.awayTeamId))
+    return row._replace(home_club_id=home_id, away_club_id=away_id), remark
 
 
 def _scores(match: _Match, clock: str, place: Place) -> Scores:
