@@ -1,6 +1,8 @@
 """What `matchcast up-full` finds in its folder and in its environment before it starts anything."""
 
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from typer.testing import CliRunner
 from commands.main import app
 from commands.up_full import _show_sources
 from functions.scrape.feeds import feeds_of
-from knative.local.airflow import PARTS, Airflow
+from knative.local.airflow import Airflow
 from knative.local.full.kept import PORTS, SECRETS, keep, settle
 from knative.local.full.system import SOURCES, System, Wanted
 from knative.local.services.program import MARK
@@ -69,10 +71,23 @@ def test_each_of_these_variables_configures_a_source(name: str) -> None:
     assert len(feeds_of(read_settings(ScrapeSettings, given))) == 1
 
 
-def test_each_part_of_airflow_is_watched(tmp_path: Path) -> None:
-    named = [program.name for program in Airflow(tmp_path, 1, "word", {}).programs]
-    assert named == [f"Airflow's {part}" for part in ("scheduler", "dag-processor", "triggerer", "api-server")]
-    assert len(PARTS) == 4
+@pytest.mark.parametrize("part", ["scheduler", "dag-processor", "triggerer", "api-server"])
+def test_a_part_of_airflow_that_ends_by_itself_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setenv(MARK, "set by System, and taken back after this test")
+    system = System(tmp_path, settle(tmp_path, None), Wanted(), print)
+    system._airflow = Airflow(tmp_path, 1, "word", {})
+    try:
+        for program in system._programs:
+            program.launch(["sleep", "100"], {"PATH": os.defpath}, tmp_path)
+        (ends,) = (program for program in system._airflow.programs if program.name == f"Airflow's {part}")
+        ends.signal(signal.SIGKILL)
+        ended = system.watch()
+        assert (ended.name, ended.code) == (f"Airflow's {part}", -signal.SIGKILL)
+    finally:
+        for program in system._programs:
+            program.kill()
 
 
 def test_down_full_makes_an_environment_where_there_is_none(tmp_path: Path) -> None:
