@@ -10,6 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,16 @@ def test_the_challenge_of_a_block_page_is_not_taken(site: Site, browser: Browser
 
 
 @pytest.mark.slow
+def test_a_page_may_say_as_an_instant_when_it_wants_to_be_asked_again(site: Site, browser: Browser) -> None:
+    """Opened, or read by the open page."""
+    browser.open(site.url + "/")
+    told = format_datetime(datetime.now(UTC) + timedelta(minutes=90), usegmt=True)
+    site.trouble["^/(livescores.*)?$"] = lambda page: Page(b"slower", 429, headers=(("Retry-After", told),))
+    for answer in (browser.read(f"{site.url}/livescores"), browser.open(f"{site.url}/")):
+        assert answer.status == 429
+        assert 5300 < (answer.retry_after or 0) <= 5400
+
+
 def test_a_page_that_takes_too_long_is_given_up(site: Site, corner: Path) -> None:
     """And the browser is gone, though the page was still to come."""
     site.trouble["/slow|/livescores"] = lambda page: Page(b"{}", wait=4)

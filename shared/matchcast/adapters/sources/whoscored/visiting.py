@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 from matchcast.adapters.browser import Answer, Browser
+from matchcast.adapters.manners import pause
 from matchcast.adapters.sources.whoscored import (
     Stage,
     WhoScored,
@@ -29,8 +30,6 @@ LONGEST_BY_DAY: Final = 16
 _JSON: Final = "application/json"
 _TIERS: Final = "tiers.json"
 _TIERS_KEPT: Final = timedelta(days=1)
-_SLICE: Final = 1.0
-"""Seconds after which a pause looks whether the time is over."""
 _SPARE_SHARE: Final = 4
 """Of a visit's time, one in so many parts is for reading and loading what was fetched."""
 _GONE: Final = frozenset((404, 410))
@@ -151,11 +150,7 @@ class WhoScoredFeed:
 
     def pause(self, visit: Visit) -> None:
         """Wait before the next request; stops where the time is over."""
-        left = self._mean_pause * self._uniform(0.5, 1.5)
-        while left > 0:
-            self._sleep(min(left, _SLICE))
-            left -= _SLICE
-            visit.deadline.check()
+        pause(self._mean_pause, visit.deadline, self._sleep, self._uniform)
 
 
 def _by_day(walk: "_Walk", window: Window) -> Iterator[RawFile]:
