@@ -75,14 +75,6 @@ def test_what_is_missing_is_the_newest_answer_that_said_so(captures: SqlCaptures
     assert captures.missing(URL) == capture(NOW + timedelta(hours=1), status=410)
 
 
-def test_one_that_can_be_read_after_all_is_as_good_as_any(captures: SqlCaptures) -> None:
-    captures.add(capture())
-    captures.refuse(capture(), "no columns")
-    assert captures.latest(URL) is None
-    captures.accept(capture())
-    assert captures.latest(URL) == capture()
-
-
 def test_captures_of_some_days_come_oldest_first(captures: SqlCaptures, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", 2)
     days = [NOW + timedelta(days=number) for number in range(5)]
