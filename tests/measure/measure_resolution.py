@@ -154,7 +154,7 @@ def main() -> None:
             ),
             ("football-data 1993-2025, then openfootball", [all_seasons, theirs]),
             (
-                "football-data 1993-2024, openfootball first by months in turn",
+                "football-data 1993-2024, then openfootball first",
                 [before_it, *theirs_first, ours, theirs],
             ),
         ):
