@@ -43,7 +43,7 @@ stop: ## stop the server that `make demo` left running
 	@$(RUN) matchcast stop
 
 test: sync services ## the whole suite
-	@$(RUN) pytest --numprocesses 2 --dist loadgroup
+	@$(RUN) pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 check: sync services ## what every commit passes: ruff, mypy, import rules, fast tests
 	@$(RUN) ruff check .

@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from knative.local.services.minio import Minio, private_minio
 from knative.local.services.postgres import private_postgres
@@ -19,14 +21,21 @@ settings.register_profile("any pace", deadline=None)
 settings.load_profile("any pace")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares something dear (a trained project, images, servers) runs in one process, where there are several."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        alone = item.path.name == "test_standalone.py"  # brings its own Airflow
-        together = folder if folder in ("airflow", "chaos", "images", "pipeline") and not alone else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
+class OneProcessEach(LoadScopeScheduling):  # type: ignore[misc]
+    """What shares something dear (a trained project, images, servers) runs in one process, where there are several.
+
+    Groups made by marks get lost between pytest 9.2 and xdist 3.8.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.split("/")[1]
+        alone = file.endswith("/test_standalone.py")  # brings its own Airflow
+        return folder if folder in ("airflow", "chaos", "images", "pipeline") and not alone else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessEach:
+    return OneProcessEach(config, log)
 
 
 @pytest.fixture(scope="session")

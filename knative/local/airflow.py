@@ -28,16 +28,14 @@ class Airflow:
         folder: where its configuration, logs and database are kept.
         password: of the user `admin`.
         calls: environment variables that its tasks read: those of `called`, and settings of the project's commands.
-        database_url: of its own database; by default a file in the folder.
+        database_url: of its own database, `postgresql://…`: an SQLite file is locked again and again under its four parts.
 
     Attributes:
         url: where people and clients find it.
         programs: the parts.
     """
 
-    def __init__(
-        self, folder: Path, port: int, password: str, calls: Mapping[str, str], database_url: str | None = None
-    ) -> None:
+    def __init__(self, folder: Path, port: int, password: str, calls: Mapping[str, str], database_url: str) -> None:
         self._folder = folder
         self._password = password
         logs, trigger_logs = free_ports(2)
@@ -54,7 +52,7 @@ class Airflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": str(_WORKERS),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url or f"sqlite:///{folder}/airflow.db?timeout=60",
+            **database(database_url),
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(logs),
@@ -123,14 +121,20 @@ def called(functions: str, key: str, brokers: Mapping[str, str], project: Path =
     }
 
 
+def database(url: str) -> dict[str, str]:
+    """Where Airflow keeps its own tables, as environment variables."""
+    driven = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return dict.fromkeys(("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"), driven)
+
+
 def _connection(url: str, key: str | None = None) -> str:
     return json.dumps({"conn_type": "http", "host": url.rstrip("/"), "password": key})
 
 
 @contextmanager
-def private_airflow(folder: Path, calls: Mapping[str, str]) -> Iterator[Airflow]:
+def private_airflow(folder: Path, calls: Mapping[str, str], database_url: str) -> Iterator[Airflow]:
     """A running Airflow; its password is the word `airflow`."""
-    server = Airflow(folder, free_ports(1)[0], "airflow", calls)
+    server = Airflow(folder, free_ports(1)[0], "airflow", calls, database_url)
     server.launch()
     try:
         server.wait()

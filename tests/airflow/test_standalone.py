@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import psycopg
 import pytest
 
-from knative.local.airflow import USER, private_airflow
+from knative.local.airflow import USER, database, private_airflow
 from knative.local.manifests import read_manifests
 from knative.local.ping import ping_event
 from tests.airflow.conftest import System, running
@@ -28,6 +29,7 @@ class Scheduled:
     home: Path
     api: httpx.Client
     system: System
+    database: str
 
     def start(self, dag: str, logical_date: str | None = None, conf: object = None) -> None:
         """Trigger a run; the DAG is paused no more."""
@@ -56,12 +58,15 @@ class Scheduled:
 
 
 @pytest.fixture(scope="module")
-def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
+def scheduled(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
     install()
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE airflow")
+    own = f"{postgres}/airflow"
     home = tmp_path_factory.mktemp("standalone")
     with (
         running(tmp_path_factory.mktemp("system")) as system,
-        private_airflow(home, system.environment | PAUSES) as airflow,
+        private_airflow(home, system.environment | PAUSES, own) as airflow,
         httpx.Client(base_url=f"{airflow.url}/api/v2", timeout=60) as api,
     ):
         assert api.get("/dags").status_code == 401
@@ -73,7 +78,7 @@ def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
             return len(api.get("/dags", params={"paused": True}).json()["dags"]) == 7 or None
 
         eventually(listed, lambda: "not all DAGs are listed")
-        yield Scheduled(home, api, system)
+        yield Scheduled(home, api, system, own)
 
 
 def test_a_range_of_months_is_filled_by_backfill_and_a_run_that_is_cleared_scrapes_anew(scheduled: Scheduled) -> None:
@@ -81,7 +86,7 @@ def test_a_range_of_months_is_filled_by_backfill_and_a_run_that_is_cleared_scrap
     scheduled.unpause("etl_livescores_03")
     Airflow(scheduled.home).command(
         "backfill", "create", "--dag-id", "etl_livescores_03", "--from-date", "2025-02-01", "--to-date", "2025-03-31",
-        "--dag-run-conf", '{"tournaments": ["england:premier-league"]}',
+        "--dag-run-conf", '{"tournaments": ["england:premier-league"]}', check=True, **database(scheduled.database),
     )  # fmt: skip
     runs = scheduled.ended("etl_livescores_03", "backfill", 2)
     assert [run["state"] for run in runs] == ["success", "success"]

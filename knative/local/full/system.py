@@ -33,7 +33,7 @@ from matchcast.usecases.champion import CHAMPION_KEY
 BUCKET: Final = "matchcast"
 FURTHER_BUCKETS: Final = ("mlflow", "dvc")
 BROKERS: Final = ("ingest", "inference")
-DATABASES: Final = ("matchcast", "mlflow")
+DATABASES: Final = ("matchcast", "mlflow", "airflow")
 START_SECONDS: Final = 120.0
 DRAIN_SECONDS: Final = 45.0
 LEFT_SECONDS: Final = 10.0
@@ -242,7 +242,9 @@ class System:
         ports, secrets = self._kept.ports, self._kept.secrets
         commands = {name: value for name, value in self.environment.items() if name not in _OPERATORS}
         calls = {**commands, **called(self.base, self._kept.airflow_key or "", brokers)}
-        self._airflow = Airflow(self._place("airflow"), ports["airflow"], secrets["airflow"], calls)
+        self._airflow = Airflow(
+            self._place("airflow"), ports["airflow"], secrets["airflow"], calls, f"{self._postgres.url}/airflow"
+        )
         self._airflow.launch()
         self._airflow.wait()
 

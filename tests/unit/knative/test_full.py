@@ -77,7 +77,7 @@ def test_a_part_of_airflow_that_ends_by_itself_is_told(
 ) -> None:
     monkeypatch.setenv(MARK, "set by System, and taken back after this test")
     system = System(tmp_path, settle(tmp_path, None), Wanted(), print)
-    system._airflow = Airflow(tmp_path, 1, "word", {})
+    system._airflow = Airflow(tmp_path, 1, "word", {}, "postgresql://nowhere/airflow")
     try:
         for program in system._programs:
             program.launch(["sleep", "100"], {"PATH": os.defpath}, tmp_path)
