@@ -71,7 +71,7 @@ def running(folder: Path) -> Iterator[System]:
     house.fill_database()
     key = house.key("ingest", "predict")
     with served(shelf) as source:
-        given = house.environment | {"MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url)}
+        given = house.environment | {"MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url), "MATCHCAST_FILE_SECONDS": "0"}
         with chained(given, key, folder / "manifests", backoff="PT0.1S") as chain:
             brokers = {name: chain.broker(name) for name in ("ingest", "inference")}
             yield System(house, chain, shelf, called(str(chain.front.base_url), key, brokers))

@@ -234,6 +234,7 @@ def staged(folder: Path) -> Iterator[Stage]:
             "MATCHCAST_RATE_QUOTA": "1000000",
             "MATCHCAST_LOG_LEVEL": "WARNING",
             "MATCHCAST_FOOTBALL_DATA_URL": str(stack.enter_context(served(_gone)).base_url),
+            "MATCHCAST_FILE_SECONDS": "0",
             "MLFLOW_TRACKING_URI": NOWHERE,
         }
         store = objects_at(OBJECTS, S3Access(minio.url, minio.user, minio.password))

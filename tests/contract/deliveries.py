@@ -216,6 +216,7 @@ class World:
             **at.environment,
             "MATCHCAST_CLOCK_STARTS_AT": NOW.isoformat(),
             "MATCHCAST_FOOTBALL_DATA_URL": source_url,
+            "MATCHCAST_FILE_SECONDS": "0",
             "MATCHCAST_HOOK_TOKEN": TOKEN,
             "MATCHCAST_INGEST_BROKER_URL": broker.url,
             "MATCHCAST_INFERENCE_BROKER_URL": broker.url,

@@ -52,6 +52,7 @@ def whole_surface(folder: Path, **settings: str) -> Iterator[httpx.Client]:
             **home.environment,
             "MATCHCAST_HOOK_TOKEN": "one-word-of-many-letters",
             "MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url),
+            "MATCHCAST_FILE_SECONDS": "0",
             "MATCHCAST_RATE_QUOTA": "0",
             **settings,
         }

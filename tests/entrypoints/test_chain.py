@@ -72,6 +72,7 @@ def chain(begun: DatabaseHouse, broker_url: str, tmp_path: Path) -> Iterator[Cha
         environment = begun.environment | {
             "MATCHCAST_CLOCK_STARTS_AT": NOW.isoformat(),
             "MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url),
+            "MATCHCAST_FILE_SECONDS": "0",
         }
         key = begun.key("predict", "ingest", "admin")
         with chained(environment, key, tmp_path / "manifests", broker=broker_url) as running:

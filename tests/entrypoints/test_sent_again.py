@@ -77,6 +77,7 @@ def entry(request: pytest.FixtureRequest, database: Database, database_url: str,
             "MATCHCAST_CACHE_DIR": str(tmp_path / "cache"),
             "MATCHCAST_CLOCK_STARTS_AT": NOW.isoformat(),
             "MATCHCAST_FOOTBALL_DATA_URL": "http://127.0.0.1:1",
+            "MATCHCAST_FILE_SECONDS": "0",
             "K_SINK": broker.url,
         }
         with served(app(environment), key) as client:

@@ -121,6 +121,7 @@ def full() -> Iterator[Full]:
         environment = kept | {
             "PYTHONPATH": f"{ROOT}:{ROOT / 'shared'}",
             "MATCHCAST_FOOTBALL_DATA_URL": str(source.base_url),
+            "MATCHCAST_FILE_SECONDS": "0",
             "MATCHCAST_CLOCK_STARTS_AT": NOW.isoformat(),
             "MATCHCAST_CODE_REVISION": "c1",
         }
