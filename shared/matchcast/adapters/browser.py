@@ -133,16 +133,20 @@ class Browser:
         """The frame of the page, once it is all there, and its traffic. WebDriver's own waiting would ask twice."""
         before = self._frame()["loaderId"]
         traffic = self._traffic()
-        self._driver.get(url)
         ends = time.monotonic() + self._seconds
-        while time.monotonic() < ends:
+        self._driver.get(url)
+        while True:
+            found = None
             traffic.add(self._notes())
             with suppress(WebDriverException):  # between two pages; a browser that is gone has no answer until the end
                 frame = self._frame()
                 if frame["loaderId"] != before and self._is_over(frame["loaderId"], traffic):
-                    return frame, traffic
+                    found = frame
+            if time.monotonic() >= ends:  # each question to the driver may have waited for the page
+                raise TimeoutException
+            if found is not None:
+                return found, traffic
             time.sleep(_LOOK_AGAIN)
-        raise TimeoutException
 
     def _is_over(self, loader: str, traffic: "_Traffic") -> bool:
         if loader not in traffic.ended or loader in traffic.failures:
