@@ -51,7 +51,7 @@ class Minio:
 
     def wait(self) -> None:
         """Wait until it answers."""
-        self.program.wait_until(lambda: answers(f"{self.url}/minio/health/live"), START_SECONDS)
+        self.program.wait_until(lambda: answers(f"{self.url}/minio/health/cluster"), START_SECONDS)
 
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         self.launch(environment)
