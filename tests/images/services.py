@@ -15,7 +15,7 @@ class Service(NamedTuple):
     """One function's Service.
 
     Attributes:
-        variables: environment; those the cluster fills in have a key such as `database-url` in `filled`.
+        variables: environment; those the cluster must fill in have a key such as `database-url` in `filled`.
         empty: paths of its emptyDirs.
         event_paths: where Triggers deliver, and dead letters go.
     """
@@ -43,7 +43,8 @@ def service_of(function: str) -> Service:
             variables[entry["name"]] = entry["value"]
         else:
             (source,) = entry["valueFrom"].values()
-            filled[entry["name"]] = source["key"]
+            if not source.get("optional", False):
+                filled[entry["name"]] = source["key"]
     name = service["metadata"]["name"]
     if any(one["kind"] == "SinkBinding" and one["spec"]["subject"]["name"] == name for one in manifests):
         filled["K_SINK"] = "sink"
