@@ -4,15 +4,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from knative.local.services.minio import Minio, private_minio
-from knative.local.services.postgres import private_postgres
+from knative.local.services.postgres import fresh_database, private_postgres
 from knative.local.services.rabbitmq import Rabbitmq, private_rabbitmq
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.migrate import migrate
@@ -60,11 +58,11 @@ def minio() -> Iterator[Minio]:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres: str) -> str:
+def migrated_postgres(postgres: str) -> Iterator[str]:
     """The name of a PostgreSQL database with the tables, to copy from."""
-    _create(postgres, "CREATE DATABASE migrated")
-    migrate(f"{postgres}/migrated")
-    return "migrated"
+    with fresh_database(postgres) as url:
+        migrate(url)
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture(scope="session")
@@ -76,16 +74,16 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh database with the tables, once on each kind."""
     if request.param == "sqlite":
         file = tmp_path / "matchcast.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
-        return f"sqlite:///{file}"
-    server = request.getfixturevalue("postgres")
-    name = f"test_{uuid4().hex}"
-    _create(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('migrated_postgres')}")
-    return f"{server}/{name}"
+        yield f"sqlite:///{file}"
+    else:
+        template = request.getfixturevalue("migrated_postgres")
+        with fresh_database(request.getfixturevalue("postgres"), template) as url:
+            yield url
 
 
 @pytest.fixture
@@ -103,8 +101,3 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no third-party data at ../shared/data")
     return folder
-
-
-def _create(server: str, statement: str) -> None:
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(statement.encode())

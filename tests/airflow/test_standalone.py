@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import psycopg
 import pytest
 
 from knative.local.airflow import USER, database, private_airflow
 from knative.local.manifests import read_manifests
 from knative.local.ping import ping_event
+from knative.local.services.postgres import fresh_database
 from tests.airflow.conftest import System, running
 from tests.airflow.installed import PAUSES, Airflow, install
 from tests.entrypoints.chain import eventually
@@ -60,11 +60,9 @@ class Scheduled:
 @pytest.fixture(scope="module")
 def scheduled(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
     install()
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
-        connection.execute("CREATE DATABASE airflow")
-    own = f"{postgres}/airflow"
     home = tmp_path_factory.mktemp("standalone")
     with (
+        fresh_database(postgres) as own,
         running(tmp_path_factory.mktemp("system")) as system,
         private_airflow(home, system.environment | PAUSES, own) as airflow,
         httpx.Client(base_url=f"{airflow.url}/api/v2", timeout=60) as api,

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from uuid import uuid4
 
 import httpx
-import psycopg
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from knative.local.services.minio import Minio, private_minio
-from knative.local.services.postgres import Postgres, private_postgres
+from knative.local.services.postgres import Postgres, fresh_database, private_postgres
 from knative.local.services.rabbitmq import Rabbitmq, private_rabbitmq
 from knative.local.services.redis import RedisServer, private_redis
 from matchcast.adapters.objects import S3Access, objects_at
@@ -223,9 +221,7 @@ def staged(folder: Path) -> Iterator[Stage]:
         minio = stack.enter_context(private_minio())
         rabbit = stack.enter_context(private_rabbitmq())
         minio.client().create_bucket(Bucket=BUCKET)
-        name = f"stage_{uuid4().hex}"
-        with psycopg.connect(f"{postgres.url}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+        database_url = stack.enter_context(fresh_database(postgres.url))
         further = {
             **minio.environment(),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -238,7 +234,7 @@ def staged(folder: Path) -> Iterator[Stage]:
             "MLFLOW_TRACKING_URI": NOWHERE,
         }
         store = objects_at(OBJECTS, S3Access(minio.url, minio.user, minio.password))
-        house = StageHouse(folder, f"{postgres.url}/{name}", further, store)
+        house = StageHouse(folder, database_url, further, store)
         house.promote(1)
         house.publish(1, folder)
         house.fill_database()

@@ -11,11 +11,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 
 from knative.local.manifests import BASE
-from knative.local.services.postgres import Postgres, private_postgres
+from knative.local.services.postgres import Postgres, fresh_database, private_postgres
 from knative.local.services.rabbitmq import Rabbitmq, private_rabbitmq
 from matchcast.adapters.cloudevents import event_http
 from matchcast.domain.event import Event
@@ -53,13 +52,12 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def system(tmp_path: Path, rabbit: Rabbitmq, server: Postgres, manifests: Path) -> Iterator[System]:
     name = f"chaos_{uuid4().hex}"
-    with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
     rabbit.ctl("add_vhost", name)
     rabbit.ctl("set_permissions", "--vhost", name, "guest", ".*", ".*", ".*")
-    house = furnished(tmp_path, f"{server.url}/{name}")
-    with running(house, f"{rabbit.url}{name}", tmp_path / "log", "--manifests", str(manifests)) as system:
-        yield system
+    with fresh_database(server.url) as url:
+        house = furnished(tmp_path, url)
+        with running(house, f"{rabbit.url}{name}", tmp_path / "log", "--manifests", str(manifests)) as system:
+            yield system
 
 
 def publish(system: System, event: Event) -> int:

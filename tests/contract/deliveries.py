@@ -305,8 +305,7 @@ class World:
             "drift": self._rows(drift_reports),
         }
         ledger = [r for r in self._rows(forecasts) if r.recorded_at >= NOW]
-        (_, late_row) = self.late()
-        found["requested"] = Counter(_said(r) for r in ledger if r.cause == "requested" and r.forecast_id != late_row)
+        found["of no match"] = Counter(_said(r) for r in ledger if r.match_id is None)
         found["in Spain"] = {_said(r) for r in ledger if r.tournament == house.SPAIN}
         found["last on record"] = {r.match_id: _said(r) for r in ledger if r.match_id is not None}
         found["shown"] = self._shown()
@@ -377,7 +376,7 @@ def _said(row: Any) -> tuple[Any, ...]:
     return (row.match_id, row.home_team, row.away_team, row.home_prob, row.draw_prob, row.away_prob, row.model_version)
 
 
-_VARYING: Final = frozenset(("forecast_id", "as_of", "snapshot"))
+_VARYING: Final = frozenset(("forecast_id", "as_of", "snapshot", "cause"))
 
 
 def _plain(told: Any) -> Any:

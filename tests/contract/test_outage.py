@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
-from knative.local.services.postgres import Postgres, private_postgres
+from knative.local.services.postgres import Postgres, fresh_database, private_postgres
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.light import LightDatabase
 from matchcast.adapters.database.migrate import migrate
@@ -33,12 +31,10 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def url(server: Postgres) -> str:
-    name = f"outage_{uuid4().hex}"
-    with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    migrate(f"{server.url}/{name}")
-    return f"{server.url}/{name}"
+def url(server: Postgres) -> Iterator[str]:
+    with fresh_database(server.url) as url:
+        migrate(url)
+        yield url
 
 
 @pytest.fixture(params=[Database, LightDatabase])

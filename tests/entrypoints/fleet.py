@@ -1,7 +1,6 @@
 """Four warm predict-sync processes and a reload over private MinIO, Redis and PostgreSQL, and a load on them."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,9 +13,9 @@ from threading import Event, Thread
 from typing import Any, Final, NamedTuple
 
 import httpx
-import psycopg
 
 from knative.local.services.minio import Minio, private_minio, webhook
+from knative.local.services.postgres import fresh_database
 from knative.local.services.redis import RedisServer, private_redis
 from matchcast.adapters.objects import S3Access, objects_at
 from matchcast.model.bundle import load_bundle
@@ -239,12 +238,14 @@ class Load:
 @contextmanager
 def running(folder: Path, postgres: str) -> Iterator[Fleet]:
     """The fleet, with the first bundle as champion, seen by all."""
-    name = re.sub(r"\W", "_", folder.name)
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    place = _House(folder, f"{postgres}/{name}")
-    place.fill_database()
-    with private_minio(started=False) as minio, private_redis() as redis, recording() as broker:
+    with (
+        fresh_database(postgres) as database_url,
+        private_minio(started=False) as minio,
+        private_redis() as redis,
+        recording() as broker,
+    ):
+        place = _House(folder, database_url)
+        place.fill_database()
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATCHCAST_", "MLFLOW_", "AWS_", "K_"))}
         environment = {
             **kept, **minio.environment(),

@@ -255,15 +255,13 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_request_whose_process_is_killed_begins_again_after_its_time(standing: House, postgres: str) -> None:
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_request_whose_process_is_killed_begins_again_after_its_time(
+    standing: House, database: Database, database_url: str
+) -> None:
     """Until then nobody knows whether it goes on elsewhere: 409. It leaves one row in the ledger."""
-    url = f"{postgres}/killed"
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as server:
-        server.execute("CREATE DATABASE killed")
-    migrate(url)
-    database = Database(url)
     key = SqlApiKeys(database).create("tests", SCOPES, house.NOW).text
-    environment = settings(standing, url, MATCHCAST_REQUEST_SECONDS="4")
+    environment = settings(standing, database_url, MATCHCAST_REQUEST_SECONDS="4")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
@@ -274,7 +272,7 @@ def test_a_request_whose_process_is_killed_begins_again_after_its_time(standing:
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": key}, timeout=30) as client:
             until(lambda: answers(client))
-            with psycopg.connect(url) as holding, ThreadPoolExecutor(1) as pool:
+            with psycopg.connect(database_url) as holding, ThreadPoolExecutor(1) as pool:
                 holding.execute("LOCK TABLE forecasts IN ACCESS EXCLUSIVE MODE")
                 pending = pool.submit(client.post, "/predict/", json=PAIRING, headers=AGAIN)
                 until(lambda: count(database, idempotent_answers) == 1)
@@ -287,7 +285,6 @@ def test_a_request_whose_process_is_killed_begins_again_after_its_time(standing:
         assert_problem(client.post("/predict/", json=PAIRING, headers=AGAIN), 409)
         until(lambda: client.post("/predict/", json=PAIRING, headers=AGAIN).status_code == 200)
     assert count(database, forecasts) == 1
-    database.close()
 
 
 def answers(client: httpx.Client) -> bool:

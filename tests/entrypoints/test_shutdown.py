@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from knative.local.services.postgres import fresh_database
 from matchcast.adapters.database.records import APPEND_LOCK
 from matchcast.web.app import KEEP_ALIVE, server_config
 from tests.chaos.house import PostgresHouse, furnished
@@ -19,11 +20,9 @@ from tests.entrypoints.served import PAIRING
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> PostgresHouse:
-    name = f"shutdown_{os.urandom(6).hex()}"
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return furnished(tmp_path_factory.mktemp("shutdown"), f"{postgres}/{name}")
+def house(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[PostgresHouse]:
+    with fresh_database(postgres) as url:
+        yield furnished(tmp_path_factory.mktemp("shutdown"), url)
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
+
+import psycopg
 
 from knative.local.services.program import Program, free_ports, inherited, own, run_as
 from matchcast.errors import Unavailable
@@ -51,7 +54,7 @@ class Postgres:
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         self.program.launch(
             [binaries / "postgres", "-D", self._data, "-p", str(self._port), "-c", "listen_addresses=127.0.0.1",
-             "-c", f"unix_socket_directories={self._folder}", "-c", f"fsync={'on' if self._fsync else 'off'}"],
+             "-c", f"unix_socket_directories={self._folder}", *_settings(self._fsync)],
             inherited("PG"), Path("/"),
         )  # fmt: skip
 
@@ -126,6 +129,27 @@ def private_postgres(fsync: bool = False) -> Iterator[Postgres]:
     finally:
         server.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database, dropped afterwards.
+
+    Args:
+        server: URL without a database.
+        template: the database whose tables and rows it begins with.
+    """
+    name = f"fresh_{uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
+    yield f"{server}/{name}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _settings(fsync: bool) -> list[str]:
+    given = ["fsync=on"] if fsync else ["fsync=off", "max_wal_size=128MB"]
+    return [word for setting in given for word in ("-c", setting)]
 
 
 def _binaries() -> Path:

@@ -11,12 +11,12 @@ from random import Random
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import psycopg
 import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as examples
 from sqlalchemy import select
 
+from knative.local.services.postgres import fresh_database
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.tables import match_stats, matches, odds, team_aliases, teams
 from matchcast.events import IngestCounts
@@ -142,16 +142,13 @@ def test_scrapes_of_overlapping_windows_at_once_write_what_one_of_all_does(
 ) -> None:
     random = Random(7)
     for _ in range(3):
-        name = f"test_{uuid4().hex}"
-        with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}".encode())
-        there = settings | {"MATCHCAST_DATABASE_URL": f"{postgres}/{name}"}
         asked = [WHOLE, WHOLE]
         for _ in range(6):
             first = FIRST + timedelta(days=random.randrange(100))
             asked.append((first, min(LAST, first + timedelta(days=random.randrange(60)))))
         random.shuffle(asked)
-        told = scraped_at_once(pages.folder, there, asked)
-        assert stored(there["MATCHCAST_DATABASE_URL"]) == by_one
+        with fresh_database(postgres, migrated_postgres) as url:
+            told = scraped_at_once(pages.folder, settings | {"MATCHCAST_DATABASE_URL": url}, asked)
+            assert stored(url) == by_one
         assert sum(counts.inserted for counts in told) == MATCHES
         assert sum(counts.updated + counts.rejected for counts in told) == 0
