@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import os
 import re
 import signal
@@ -36,7 +37,7 @@ LONGEST_URL: Final = 8 * 1024
 KEEP_ALIVE: Final = 95
 """Seconds; above the 90 that Knative's queue-proxy keeps idle connections, or it meets closed ones."""
 DRAIN: Final = 30
-"""Seconds that SIGTERM gives requests in flight."""
+"""Seconds that SIGTERM gives requests in flight, where a function takes no longer."""
 VERSIONS: Final[dict[str, "Deprecation | None"]] = {"/v1": None}
 """Prefixes of the paths, and whether they will go; without a prefix, the paths are those of the newest version."""
 
@@ -282,19 +283,22 @@ class Observed:
             _LOG.handle(record)
 
 
-def serve(application: str | ASGIApp, *, port: int | None = None, host: str | None = None) -> None:
+def serve(
+    application: str | ASGIApp, *, port: int | None = None, host: str | None = None, drain: float = DRAIN
+) -> None:
     """Serve until SIGTERM, then let requests in flight finish.
 
     Args:
         application: an application, or a factory as `module:name`.
         port: by default PORT, or 8080.
         host: address to listen on; by default MATCHCAST_HOST, or all.
+        drain: seconds that SIGTERM gives requests in flight.
     """
     gc.disable()  # what is imported stays; to look through it again and again takes a tenth of the start
     import uvicorn
 
     signal.signal(signal.SIGTERM, _end)
-    config = server_config(application, port=port, host=host)
+    config = server_config(application, port=port, host=host, drain=drain)
     config.load()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)
@@ -306,7 +310,9 @@ def serve(application: str | ASGIApp, *, port: int | None = None, host: str | No
         sys.exit(_NOT_STARTED)
 
 
-def server_config(application: str | ASGIApp, *, port: int | None = None, host: str | None = None) -> "uvicorn.Config":
+def server_config(
+    application: str | ASGIApp, *, port: int | None = None, host: str | None = None, drain: float = DRAIN
+) -> "uvicorn.Config":
     """How `serve` serves; arguments as there."""
     import uvicorn
 
@@ -316,7 +322,7 @@ def server_config(application: str | ASGIApp, *, port: int | None = None, host: 
         host=os.environ.get("MATCHCAST_HOST", "0.0.0.0") if host is None else host,
         port=int(os.environ.get("PORT", "8080")) if port is None else port,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=DRAIN,
+        timeout_graceful_shutdown=math.ceil(drain),
         log_config=None,
         access_log=False,
         ws="none",
