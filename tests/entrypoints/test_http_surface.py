@@ -17,6 +17,7 @@ from functions.predict_sync.main import app
 from matchcast.adapters.database.light_ports import LightApiKeys
 from matchcast.web.app import LARGEST_BODY, LARGEST_HEADERS, LONGEST_URL
 from matchcast.web.openapi import PUBLISHED
+from tests.entrypoints import house
 from tests.entrypoints.house import House
 from tests.entrypoints.served import PAIRING, assert_problem, served
 from tests.entrypoints.surface import whole_surface
@@ -81,6 +82,48 @@ def test_parameters_are_given_once(local: httpx.Client) -> None:
     assert_problem(local.get("/matches/?limit=1&limit=2"), 422, "limit", "is given twice; give one")
     assert_problem(local.get("/predict/1?match_id=2"), 422, "match_id", "leave it out of the query")
     assert_problem(local.get("/matches/?status=null"), 422, "status", "leave it out")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/livez", "/readyz", "/healthcheck/", "/openapi.json", "/docs", "/predict/?limit=2", "/v1/matches?limit=2",
+        "/predict/{known}", "/predict/1", "/matches/?limit=0", "/accuracy", "/nothing",
+    ],
+)  # fmt: skip
+def test_head_tells_what_get_would_and_has_no_body(lookup: httpx.Client, path: str) -> None:
+    url = path.format(known=house.fixtures()[0].match_id)
+    got, told = lookup.get(url), lookup.head(url)
+    told_anew = {"date", "x-request-id", "ratelimit", "ratelimit-policy"}
+    assert told.status_code == got.status_code
+    assert {k: v for k, v in told.headers.items() if k not in told_anew | {"content-length"}} == {
+        k: v for k, v in got.headers.items() if k not in told_anew | {"content-length"}
+    }
+    assert abs(int(told.headers["content-length"]) - len(got.content)) < 40  # ids and ages differ from answer to answer
+    assert told.content == b""
+
+
+def test_head_has_no_body_on_the_wire_and_the_connection_goes_on(lookup: httpx.Client) -> None:
+    with socket.create_connection((lookup.base_url.host, lookup.base_url.port or 0), 30) as asking:
+        asking.sendall(
+            b"HEAD /nothing HTTP/1.1\r\nHost: x\r\n\r\nHEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        with asking.makefile("rb") as answer:
+            whole = answer.read()
+    first, second, rest = whole.split(b"\r\n\r\n")
+    assert (first[:12], second[:12], rest) == (b"HTTP/1.1 404", b"HTTP/1.1 200", b"")
+
+
+def test_head_knows_what_the_client_has(lookup: httpx.Client) -> None:
+    etag = lookup.head("/matches/?limit=2").headers["etag"]
+    assert lookup.head("/matches/?limit=2", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_only_what_answers_get_answers_head(predict_sync: httpx.Client) -> None:
+    assert predict_sync.head("/predict/").status_code == 405
+    answer = predict_sync.post("/predict/model/info")
+    assert_problem(answer, 405)
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/predict//"), ("GET", "/livez//"), ("GET", "/v1/livez//")])

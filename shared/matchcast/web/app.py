@@ -68,8 +68,9 @@ class Deprecation(msgspec.Struct, frozen=True):
 class WebApp(Starlette):
     """An application with health, metrics, the document, request ids, problem answers and a limit on bodies.
 
-    Every route answers with and without a trailing slash and, but for events, below the prefix of each version. What is needed is
-    looked for from the start on, so that the first request finds it open, and again while readiness is asked for.
+    Every route answers with and without a trailing slash and, but for events, below the prefix of each version; every GET also
+    answers HEAD. What is needed is looked for from the start on, so that the first request finds it open, and again while
+    readiness is asked for.
 
     Args:
         checks: what readiness needs.
@@ -198,8 +199,6 @@ class EitherSlash(Route):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$").removesuffix("/") + "/?$")
-        if self.methods is not None:
-            self.methods.discard("HEAD")
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child_scope = super().matches(scope)
@@ -207,8 +206,8 @@ class EitherSlash(Route):
 
 
 class Observed:
-    """What is around every request: request id, version, limit on the body, metrics, a log line, problems for errors, and a
-    500 without a stack for the unexpected.
+    """What is around every request: request id, version, limit on the body, metrics, a log line, problems for errors, a 500
+    without a stack for the unexpected, and no body for HEAD.
 
     Args:
         limits_itself: says of a path whether it limits bodies by itself.
@@ -234,12 +233,15 @@ class Observed:
             going = VERSIONS[version]
             marks += going.headers() if going is not None else []
         status = 0
+        is_head = scope["method"] == "HEAD"
 
         async def send_marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", []), *marks]
+            elif is_head:
+                message["body"] = b""
             await send(message)
 
         try:
