@@ -263,8 +263,8 @@ def test_without_redis_nothing_raises_and_limits_count_here(caplog: pytest.LogCa
     assert [cache.take(key, ONE_A_SECOND, NOW).allowed for _ in range(6)] == [True] * 5 + [False]
     cache.announce("champion")
     said = cache.problem()
-    assert said is not None
-    assert "Redis at 127.0.0.1:1 cannot be used" in said
+    assert said == "Redis cannot be used (ConnectionError): answers are slower, limits count per instance"
+    assert "Redis at 127.0.0.1:1 cannot be used" in caplog.text
     assert "a-secret" not in said + caplog.text
     cache.close()
 
@@ -310,7 +310,7 @@ def test_redis_goes_away_and_comes_back(how: str, caplog: pytest.LogCaptureFixtu
         cache.close()
 
 
-def test_a_redis_that_refuses_to_write_is_told_of_and_read_from(key: str) -> None:
+def test_a_redis_that_refuses_to_write_is_told_of_and_read_from(key: str, caplog: pytest.LogCaptureFixture) -> None:
     with private_redis() as server:
         cache = connected(server)
         cache.put(key, b"x", 60)
@@ -322,6 +322,8 @@ def test_a_redis_that_refuses_to_write_is_told_of_and_read_from(key: str) -> Non
             return "refuses SET" in (cache.problem() or "")
 
         until(refused)
+        assert "used memory > 'maxmemory'" in caplog.text
+        assert "127.0.0.1" not in (cache.problem() or "")
         assert cache.get(key) is None
         assert cache.take(key, ONE_A_SECOND, NOW).remaining == 4
         server.kill()

@@ -35,6 +35,8 @@ _LONGEST_WAIT: Final = 5.0
 _SPARE: Final = 60.0
 """Seconds that a bucket is kept beyond the time it takes to fill: a full one need not be kept."""
 
+_WITHOUT: Final = "answers are slower, limits count per instance"
+
 _TAKE: Final = """
 local quota, window, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
@@ -58,6 +60,8 @@ _LOG: Final = logging.getLogger("matchcast.cache")
 
 class RedisCache:
     """The `Shared` port over a Redis server; its keys and channels begin `matchcast:`.
+
+    The log tells where Redis is and what it said; `problem`, which everyone may read, only of what kind that was.
 
     Args:
         url: redis://, rediss:// or unix://, as redis-py takes them.
@@ -204,18 +208,18 @@ class RedisCache:
             return
         with self._lock:
             self._connected = False
-            before, self._away = self._away, self._said(error)
+            before, self._away = self._away, f"Redis cannot be used ({type(error).__name__}): {_WITHOUT}"
         if before is None:
-            _LOG.warning("%s", self._away)
+            _LOG.warning("%s", self._said(error))
 
     def _note_refusal(self, what: str, error: Exception) -> None:
-        said = f"{self._name} refuses {what} ({error}): answers are slower, limits count per instance"
-        if self._refusals.get(what) != said:
-            _LOG.warning("%s", said)
-        self._refusals[what] = said
+        told = f"Redis refuses {what} ({type(error).__name__}): {_WITHOUT}"
+        if self._refusals.get(what) != told:
+            _LOG.warning("%s refuses %s (%s): %s", self._name, what, error, _WITHOUT)
+        self._refusals[what] = told
 
     def _said(self, error: Exception) -> str:
-        return f"{self._name} cannot be used ({error}): answers are slower, limits count per instance"
+        return f"{self._name} cannot be used ({error}): {_WITHOUT}"
 
     @property
     def _name(self) -> str:

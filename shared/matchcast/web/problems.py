@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE: Final = "application/problem+json"
 _LOG: Final = logging.getLogger("matchcast.web")
-_ADDRESS: Final = re.compile(r"\b([a-z][a-z0-9+]*)://[^\s;,'\"()]*[^\s;,:.'\"()]")
-_SERVER: Final = re.compile(r'server at "[^"]*"(, port \d+)?')
+_ADDRESSES: Final = (
+    re.compile(r"\b([a-z][a-z0-9+]*)://[^\s;,'\"()]*[^\s;,:.'\"()]"),
+    re.compile(r"""\b(server|host(?: name)?) (?:at |on socket )?(?:"[^"]*"|'[^']*')(?: \([^)]*\))?(?:, port \d+)?"""),
+    re.compile(r"\b(connecting) to [^\s;,'\"()]*[^\s;,:.'\"()]"),
+)
+"""As URLs, and in the words of libpq, psycopg and redis-py."""
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
@@ -120,7 +124,9 @@ def _details(
 
 def without_addresses(text: str) -> str:
     """What is said of something that is away, without where it is: whoever asks has no need of that, and the log has it."""
-    return _SERVER.sub("server", _ADDRESS.sub(r"\1", text))
+    for address in _ADDRESSES:
+        text = address.sub(r"\1", text)
+    return text
 
 
 def problem_details(scope: Mapping[str, Any], error: MatchcastError) -> dict[str, Any]:

@@ -213,6 +213,21 @@ def test_an_answer_may_have_one_of_several_types() -> None:
             "database sqlite is empty; run `matchcast migrate`",
         ),
         ("the broker http://broker.matchcast/ did not answer", "the broker http did not answer"),
+        (
+            'connection to server at "db.internal" (10.0.0.5), port 5432 failed: Connection refused',
+            "connection to server failed: Connection refused",
+        ),
+        ('connection to server on socket "/run/db/.s.PGSQL.5432" failed: gone', "connection to server failed: gone"),
+        (
+            'could not translate host name "db.internal" to address: gone',
+            "could not translate host name to address: gone",
+        ),
+        (
+            "failed to resolve host 'db.internal': [Errno -2] Name unknown",
+            "failed to resolve host: [Errno -2] Name unknown",
+        ),
+        ("Error 111 connecting to cache.internal:6379. Refused.", "Error 111 connecting. Refused."),
+        ("(Error -2 connecting to ::1:6379)", "(Error -2 connecting)"),
         ("no champion yet: run `matchcast promote VERSION`", "no champion yet: run `matchcast promote VERSION`"),
     ],
 )
