@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import uuid
+from contextlib import nullcontext
 from typing import Final
 
 import aiohttp
-from starlette.types import Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
 from yarl import URL
 
 from knative.local.ingress import Disconnected, read_body
@@ -22,6 +24,8 @@ _WAITING: Final = 10
 _HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )
+_LATE: Final = PlainTextResponse("request timeout", 504)
+"""As queue-proxy says it; the function may go on handling the request."""
 _LOG: Final = logging.getLogger("matchcast.local")
 
 
@@ -34,19 +38,35 @@ class Activator:
 
     Args:
         concurrency: how many requests are handled at once; ten times as many wait, more are refused. 0 sets no limit.
-        seconds: from when the process is ready until the end of an answer.
+        seconds: from the arrival of a request, before which the process may not even have started, until the end of its
+            answer.
+        begins_within: seconds until the answer begins; by default no other limit.
     """
 
-    def __init__(self, process: FunctionProcess, concurrency: int = 0, seconds: float = 300) -> None:
+    def __init__(
+        self, process: FunctionProcess, concurrency: int = 0, seconds: float = 300, begins_within: float | None = None
+    ) -> None:
         self._process = process
         self._places = asyncio.Semaphore(concurrency) if concurrency else None
         self._most = concurrency * (1 + _WAITING)
         self._seconds = seconds
+        self._begins_within = seconds if begins_within is None else min(begins_within, seconds)
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        end = asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout(self._begins_within) as limit:
+                answer = _Answer(send, limit, end)
+                await self._take(scope, receive, answer)
+        except TimeoutError:
+            if not limit.expired() or answer.begun:
+                raise
+            await _LATE(scope, receive, send)
+
+    async def _take(self, scope: Scope, receive: Receive, send: "_Answer") -> None:
         try:
             body = await read_body(receive, LARGEST_REQUEST)
         except Disconnected:
@@ -64,13 +84,13 @@ class Activator:
         finally:
             self._inside -= 1
 
-    async def _answer(self, scope: Scope, receive: Receive, body: bytes, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, body: bytes, send: "_Answer") -> None:
         broken = 0
         try:
             for _ in range(_TRIES):
                 try:
-                    async with self._process.instance() as instance:
-                        await self._within(scope, body, send, instance)
+                    async with self._process.instance() as instance, self._places or nullcontext():
+                        await self._pass_on(scope, body, send, instance)
                     return
                 except _Gone as error:
                     _LOG.warning("%s is gone (%s)", self._process.name, error)
@@ -82,30 +102,10 @@ class Activator:
             await refuse(scope, receive, send, 503, f"{self._process.name} does not listen")
         except Unavailable as error:
             await refuse(scope, receive, send, 503, str(error))
-        except _Late as error:
-            await refuse(scope, receive, send, 504, str(error))
         except _Broken as error:
             await refuse(scope, receive, send, 502, str(error))
 
-    async def _within(self, scope: Scope, body: bytes, send: Send, instance: Instance) -> None:
-        """
-        Raises:
-            _Late: the answer does not begin in time; one that does not end in time is cut off.
-        """
-        begun = asyncio.Event()
-        try:
-            async with asyncio.timeout(self._seconds):
-                if self._places is None:
-                    await self._pass_on(scope, body, send, instance, begun)
-                else:
-                    async with self._places:
-                        await self._pass_on(scope, body, send, instance, begun)
-        except TimeoutError as error:
-            if begun.is_set():
-                raise
-            raise _Late(f"{self._process.name} did not answer within {self._seconds:g} s") from error
-
-    async def _pass_on(self, scope: Scope, body: bytes, send: Send, instance: Instance, begun: asyncio.Event) -> None:
+    async def _pass_on(self, scope: Scope, body: bytes, send: "_Answer", instance: Instance) -> None:
         """
         Raises:
             _Gone: the process is gone and the request may be sent to the next one.
@@ -124,7 +124,6 @@ class Activator:
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
             ) as answer:
                 kept = [(n.lower(), v) for n, v in answer.raw_headers if n.lower() not in _HOP_BY_HOP]
-                begun.set()
                 await send({"type": "http.response.start", "status": answer.status, "headers": kept})
                 async for part in answer.content.iter_chunked(_CHUNK):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -133,7 +132,7 @@ class Activator:
             await self._process.unreachable(instance)
             raise _Gone(str(error), sent=False) from error
         except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
-            if begun.is_set():
+            if send.begun:
                 raise
             await self._process.unreachable(instance)
             if instance.alive:
@@ -165,8 +164,20 @@ class _Broken(Exception):
     """The process that broke the connection lives; it may have handled the request."""
 
 
-class _Late(Exception):
-    """The time for an answer is over; the function may go on handling the request."""
+class _Answer:
+    """An answer on its way: once it begins, `limit` is put off to `end`."""
+
+    def __init__(self, send: Send, limit: asyncio.Timeout, end: float) -> None:
+        self._send = send
+        self._limit = limit
+        self._end = end
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if not self.begun:
+            self.begun = True
+            self._limit.reschedule(self._end)
+        await self._send(message)
 
 
 def _url(base: str, target: bytes) -> URL:

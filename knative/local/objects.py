@@ -216,11 +216,13 @@ class PodSpec(Manifest):
 
     Attributes:
         container_concurrency: requests handled at once; 0 for any number.
-        timeout_seconds: until the end of an answer.
+        timeout_seconds: until the end of an answer; also how long a process that is told to end may take.
+        response_start_timeout_seconds: until an answer begins.
     """
 
     container_concurrency: int = Field(0, ge=0, le=1000)
     timeout_seconds: float = Field(300, gt=0, le=600)
+    response_start_timeout_seconds: float | None = Field(None, gt=0, le=600)
     containers: Sequence[Container] = Field(min_length=1, max_length=1)
 
 

@@ -22,8 +22,7 @@ from matchcast.errors import Unavailable
 
 HOLD_SECONDS: Final = 30.0
 READINESS_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
-STOP_SECONDS: Final = 35.0
-"""After SIGTERM; functions drain for 30."""
+STOP_SECONDS: Final = 300.0
 POLL_SECONDS: Final = 0.05
 PROJECT: Final = Path(__file__).parents[2]
 
@@ -80,6 +79,7 @@ class FunctionProcess:
         environment: all of it, but for its address.
         idle_seconds: without traffic, after which it is stopped.
         hold_seconds: how long a request waits for it to become ready.
+        stop_seconds: how long it may take to end after SIGTERM.
     """
 
     def __init__(
@@ -89,12 +89,14 @@ class FunctionProcess:
         environment: Mapping[str, str],
         idle_seconds: float,
         hold_seconds: float = HOLD_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.name: Final = name
         self._command = command
         self._environment = environment
         self._idle_seconds = idle_seconds
         self._hold_seconds = hold_seconds
+        self._stop_seconds = stop_seconds
         self._instance: Instance | None = None
         self._ready = False
         self._stopping = False
@@ -216,7 +218,7 @@ class FunctionProcess:
             if instance.alive:
                 instance.process.terminate()
             try:
-                await asyncio.wait_for(asyncio.shield(instance.ended), STOP_SECONDS)
+                await asyncio.wait_for(asyncio.shield(instance.ended), self._stop_seconds)
             except TimeoutError:
                 _LOG.error("%s: process %d does not end; it is killed", self.name, instance.process.pid)
                 instance.process.kill()

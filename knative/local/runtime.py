@@ -191,10 +191,18 @@ class House:
                 name, service.spec.container, sinks.get(name), self._environment, self._addresses
             )
             if processes:
-                process = FunctionProcess(name, function_command(service.function), environment, idle_seconds)
-                self._processes[name] = process
                 pod = service.spec.template.spec
-                self._services[name] = Activator(process, pod.container_concurrency, pod.timeout_seconds)
+                process = FunctionProcess(
+                    name,
+                    function_command(service.function),
+                    environment,
+                    idle_seconds,
+                    stop_seconds=pod.timeout_seconds,
+                )
+                self._processes[name] = process
+                self._services[name] = Activator(
+                    process, pod.container_concurrency, pod.timeout_seconds, pod.response_start_timeout_seconds
+                )
             else:
                 self._services[name] = self._embedded(service, environment)
             self._listeners.serve(self._service_urls[name], self._services[name])

@@ -26,6 +26,7 @@ _LARGEST_PORT: Final = 65_535
 _SHORTEST_TOKEN: Final = 16
 _DATABASE_SECONDS: Final = 10.0
 _LONGEST_WAIT: Final = 30.0
+_ANSWERING: Final = 5.0
 
 
 def _objects_url(value: str) -> None:
@@ -147,6 +148,16 @@ class Settings(Struct, frozen=True, kw_only=True, rename=lambda name: PREFIX + n
         return S3Access(self.aws_endpoint_url, self.aws_access_key_id, secret, self.aws_default_region)
 
     @property
+    def longest_seconds(self) -> float:
+        """How long the longest of what the function does may take."""
+        return self.request_seconds
+
+    @property
+    def drain_seconds(self) -> float:
+        """What the function has begun gets so long at its end: it ends, or answers that it took too long."""
+        return self.longest_seconds + _ANSWERING
+
+    @property
     def patience(self) -> Patience:
         """With the database."""
         seconds = min(_DATABASE_SECONDS, self.request_seconds)
@@ -174,6 +185,10 @@ class EventSettings(Settings, frozen=True, kw_only=True):
     """
 
     handler_seconds: Annotated[float, Meta(gt=0, le=600, examples=["25"])] = 25
+
+    @property
+    def longest_seconds(self) -> float:
+        return max(self.request_seconds, self.handler_seconds)
 
     @property
     def patience(self) -> Patience:
@@ -204,6 +219,10 @@ class PredictAsyncSettings(PublishingSettings, frozen=True, kw_only=True):
 
     renewal_seconds: Annotated[float, Meta(gt=0, le=600, examples=["150"])] = 150
     task_hours: Annotated[float, Meta(gt=0, le=24 * 30, examples=["24"])] = 24
+
+    @property
+    def longest_seconds(self) -> float:
+        return max(super().longest_seconds, self.renewal_seconds)
 
     @property
     def patience(self) -> Patience:

@@ -40,12 +40,13 @@ class Held:
 
 @asynccontextmanager
 async def held(
-    idle: float = 60, hold: float = 20, concurrency: int = 0, seconds: float = 300, **environment: str
-) -> AsyncIterator[Held]:
-    process = FunctionProcess("tiny", TINY, {**os.environ, **environment}, idle, hold)
+    idle: float = 60, hold: float = 20, concurrency: int = 0, seconds: float = 300, start: float | None = None,
+    stop: float = 60, **environment: str,
+) -> AsyncIterator[Held]:  # fmt: skip
+    process = FunctionProcess("tiny", TINY, {**os.environ, **environment}, idle, hold, stop)
     listeners = Listeners()
     url = listeners.open()
-    listeners.serve(url, Activator(process, concurrency, seconds))
+    listeners.serve(url, Activator(process, concurrency, seconds, start))
     await listeners.start()
     watch = asyncio.create_task(process.watch())
     async with aiohttp.ClientSession() as http:
@@ -62,6 +63,12 @@ async def until_state(process: FunctionProcess, state: State) -> None:
     async with asyncio.timeout(30):
         while process.state is not state:
             await asyncio.sleep(0.01)
+
+
+async def until_ready(tiny: Held) -> None:
+    """Without asking it for anything."""
+    async with tiny.process.instance():
+        pass
 
 
 def test_the_first_requests_are_held_until_one_process_is_ready() -> None:
@@ -176,13 +183,49 @@ def test_as_many_requests_as_a_service_allows_are_handled_at_once_and_ten_times_
     asyncio.run(scenario())
 
 
-def test_an_answer_that_takes_too_long_is_504() -> None:
+@pytest.mark.parametrize(("seconds", "start"), [(0.3, None), (300, 0.3)])
+def test_an_answer_that_begins_too_late_is_504_in_the_words_of_queue_proxy(seconds: float, start: float | None) -> None:
     async def scenario() -> None:
-        async with held(seconds=0.3) as tiny:
-            await tiny.pid()
-            status, text = await tiny.ask("/slow", "POST")
-            assert (status, "did not answer within 0.3 s" in text) == (504, True)
+        async with held(seconds=seconds, start=start) as tiny:
+            await until_ready(tiny)
+            assert await tiny.ask("/slow", "POST") == (504, "request timeout")
             assert (await tiny.ask())[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_the_start_of_the_process_is_part_of_the_time_until_an_answer_begins() -> None:
+    async def scenario() -> None:
+        async with held(start=0.05) as tiny:
+            assert await tiny.ask() == (504, "request timeout")
+            await until_ready(tiny)
+            assert (await tiny.ask())[0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_began_in_time_may_take_longer_to_end_and_is_cut_off_only_then() -> None:
+    async def scenario() -> None:
+        async with held(start=0.3) as tiny:
+            await until_ready(tiny)
+            assert (await tiny.ask("/drip"))[0] == 200
+        async with held(seconds=0.4, start=0.3) as tiny:
+            await until_ready(tiny)
+            with pytest.raises(aiohttp.ClientError):
+                await tiny.ask("/drip")
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_takes_longer_to_end_than_it_may_is_killed() -> None:
+    async def scenario() -> None:
+        for stop, killed in ((0.1, True), (10, False)):
+            async with held(stop=stop) as tiny:
+                first = await tiny.pid()
+                slow = asyncio.create_task(tiny.pid("/slow"))
+                await asyncio.sleep(0.1)
+                await tiny.process.stop()
+                assert (await slow != first) == killed
 
     asyncio.run(scenario())
 

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +74,43 @@ def test_at_sigterm_a_request_in_flight_is_answered_and_new_connections_are_refu
         ).fetchall()
         assert shown == 2
         assert other.execute("SELECT count(*) FROM forecasts").fetchall() == [(2,)]
+
+
+LINGERING = """
+import asyncio, sys
+from matchcast.web.app import serve
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await asyncio.sleep(2 * (scope["path"] == "/slow"))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+serve(app, port=int(sys.argv[1]), host="127.0.0.1", drain=float(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(("drain", "status"), [("0.5", 500), ("4", 204)])
+def test_a_handler_ends_before_its_process_where_it_is_given_as_long_as_it_takes(drain: str, status: int) -> None:
+    (port,) = free_ports(1)
+    with subprocess.Popen([sys.executable, "-c", LINGERING, str(port), drain], cwd=ROOT) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client, ThreadPoolExecutor(1) as pool:
+                until(lambda: is_there(client))
+                slow = pool.submit(client.get, "/slow")
+                time.sleep(0.3)
+                process.send_signal(signal.SIGTERM)
+                assert slow.result(30).status_code == status
+                assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+def is_there(client: httpx.Client) -> bool:
+    try:
+        return client.get("/").status_code == 204
+    except httpx.TransportError:
+        return False
 
 
 def test_an_idle_function_ends_at_once_with_0_although_a_connection_is_kept_alive(

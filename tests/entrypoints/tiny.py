@@ -19,6 +19,11 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         status, body = 503, b"no model yet"
     if scope["path"] == "/slow":
         await asyncio.sleep(0.5)
+    if scope["path"] == "/drip":
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await asyncio.sleep(0.5)
+        await send({"type": "http.response.body", "body": body})
+        return
     if scope["path"] == "/die":
         os.kill(os.getpid(), signal.SIGKILL)
     if scope["path"] == "/count":

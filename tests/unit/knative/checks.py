@@ -11,6 +11,7 @@ from msgspec.structs import fields
 from matchcast import settings
 from matchcast.events import PAYLOADS, PING
 from matchcast.settings import PREFIX, Settings
+from matchcast.web.app import DRAIN
 from tests.unit.knative.rendered import KNATIVE, Manifest, of_kind
 
 NAMESPACE: Final = "matchcast"
@@ -20,7 +21,8 @@ OUTSIDE: Final = frozenset({"airflow"})
 PARALLELISM: Final = "rabbitmq.eventing.knative.dev/parallelism"
 PREFETCH: Final = 100
 STOCK_ACKNOWLEDGEMENT_SECONDS: Final = 30 * 60
-DRAIN_SECONDS: Final = 35
+QUEUE_PROXY_SECONDS: Final = 30
+"""It waits so long for further requests before the function is told to end."""
 _DURATION: Final = re.compile(r"PT(?:(\d+)M)?(?:(\d+)S)?")
 _PLACEHOLDER: Final = re.compile(r"\{\w+\}")
 
@@ -160,21 +162,25 @@ def keys(manifests: Sequence[Manifest], secrets: Mapping[str, set[str]]) -> Iter
 
 
 def timeouts(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """A handler gives up before its Trigger does, and that before Knative does; draining has its time.
+    """A request is given up before Knative gives up its answer, a handler before its Trigger, and that before Knative.
 
-    A Trigger waits for its dead-letter sink no longer than for its subscriber.
+    What is in flight when a pod goes has its time. A Trigger waits for its dead-letter sink no longer than for its
+    subscriber.
     """
     services = of_kind(manifests, "Service")
     for name, service in services.items():
         spec = service["spec"]["template"]["spec"]
-        if spec["timeoutSeconds"] < DRAIN_SECONDS:
+        known = untold(settings_of(service))
+        if QUEUE_PROXY_SECONDS + max(DRAIN, known.drain_seconds) > spec["timeoutSeconds"]:
             yield f"{name}: {spec['timeoutSeconds']} s cut its draining"
         if not spec["responseStartTimeoutSeconds"] <= spec["timeoutSeconds"] <= 600:
             yield f"{name}: an answer may begin later than it must end"
+        if known.request_seconds >= spec["responseStartTimeoutSeconds"]:
+            yield f"{name}: Knative gives its answers up before it does so itself"
     for name, trigger in of_kind(manifests, "Trigger").items():
         timeout = seconds(trigger["spec"]["delivery"]["timeout"])
         sink = services[trigger["spec"]["delivery"]["deadLetterSink"]["ref"]["name"]]
-        bound = defaults(settings_of(sink))["handler_seconds"]
+        bound = untold(settings_of(sink)).handler_seconds
         if bound >= timeout:
             yield f"{name}: waits {timeout:g} s, and its dead-letter sink may take {bound:g}"
         service = services.get(trigger["spec"]["subscriber"]["ref"]["name"], {})
@@ -182,9 +188,9 @@ def timeouts(manifests: Sequence[Manifest]) -> Iterator[str]:
             continue
         if timeout > service["spec"]["template"]["spec"]["responseStartTimeoutSeconds"]:
             yield f"{name}: waits {timeout:g} s, longer than Knative lets its subscriber take"
-        known = defaults(settings_of(service))
-        renewal = "renewal_seconds" in known and not name.startswith("prediction")
-        bound = known["renewal_seconds" if renewal else "handler_seconds"]
+        known = untold(settings_of(service))
+        renewal = hasattr(known, "renewal_seconds") and not name.startswith("prediction")
+        bound = known.renewal_seconds if renewal else known.handler_seconds
         if bound >= timeout:
             yield f"{name}: waits {timeout:g} s, and its handler may take {bound:g}"
 
@@ -270,9 +276,10 @@ def variables(kind: type[Settings]) -> Mapping[str, bool]:
     return {field.encode_name: field.required for field in fields(kind)}
 
 
-def defaults(kind: type[Settings]) -> Mapping[str, Any]:
+def untold(kind: type[Settings]) -> Any:
     """What a function goes by where its environment says nothing."""
-    return {field.name: field.default for field in fields(kind) if not field.required}
+    needed: dict[str, Any] = {field.name: "" for field in fields(kind) if field.required}
+    return kind(**needed)
 
 
 def container(service: Manifest) -> dict[str, Any]:

@@ -165,7 +165,13 @@ def test_a_key_that_is_not_made_is_a_fault() -> None:
             set_at("JobSink", "retrain", "spec", "job", *SPEC, "containers", 0, "env", 0, "name", to="MATCHCAST_DB"),
             "retrain: MATCHCAST_DB is no setting",
         ),
-        (checks.timeouts, set_at("Service", "drift", *SPEC, "timeoutSeconds", to=30), "drift: 30 s cut its draining"),
+        (checks.timeouts, set_at("Service", "drift", *SPEC, "timeoutSeconds", to=184), "drift: 184 s cut its draining"),
+        (checks.timeouts, set_at("Service", "lookup", *SPEC, "timeoutSeconds", to=64), "lookup: 64 s cut its draining"),
+        (
+            checks.timeouts,
+            set_at("Service", "predict-sync", *SPEC, "responseStartTimeoutSeconds", to=30),
+            "predict-sync: Knative gives its answers up before",
+        ),
         (checks.timeouts, set_at("Service", "drift", *SPEC, "timeoutSeconds", to=601), "than it must end"),
         (
             checks.timeouts,

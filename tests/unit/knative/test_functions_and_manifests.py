@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from knative.local.manifests import read_manifests
 from knative.local.routing import Routes
 from matchcast.events import PAYLOADS, PING
 from matchcast.settings import ScrapeSettings, read_settings
-from matchcast.web.app import DOCUMENTS, VERSIONS
+from matchcast.web.app import DOCUMENTS, DRAIN, VERSIONS
 from tests.unit.knative.checks import container, settings_of
 from tests.unit.knative.rendered import BASE, KNATIVE, OVERLAYS, Manifest, of_kind, rendered
 
@@ -76,6 +77,27 @@ def test_a_functions_settings_take_what_the_cluster_gives(folder: str, name: str
     manifests = rendered(folder)
     settings = read_settings(settings_of(of_kind(manifests, "Service")[name]), environment(manifests, name))
     assert settings.s3 == ("http://minio.minio.svc.cluster.local:9000", "matchcast", "made-up", "us-east-1")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_gives_what_it_has_begun_as_long_as_that_may_take(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    service = of_kind(rendered(OVERLAYS[0]), "Service")[name]
+    given = environment(rendered(OVERLAYS[0]), name)
+    drains: list[float] = []
+
+    def served(_: str, *, drain: float = DRAIN) -> None:
+        drains.append(drain)
+
+    monkeypatch.setattr("matchcast.web.app.serve", served)
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    runpy.run_module(f"functions.{service['metadata']['labels']['matchcast.org/function']}", run_name="__main__")
+    (drain,) = drains
+    longest = read_settings(settings_of(service), given).longest_seconds
+    assert drain >= longest
+    assert longest == {"scrape": 270, "predict-async": 150, "drift": 150}.get(name, 30)
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
