@@ -84,19 +84,35 @@ KICK = goal(H, 9, 120)
         ({"homeScore": 3, "incidents": [*TWO_ALL, goal(H, 5)]}, (2, 2), (3, 2), None),
         ({"homeExtratimeScore": 3, "awayExtratimeScore": 2, "incidents": [*TWO_ALL, goal(H, 5)]}, (2, 2), (3, 2), None),
         ({"incidents": TWO_ALL}, (2, 2), (2, 2), None),
+        ({"elapsed": None, "homeScore": 3, "incidents": [*TWO_ALL, goal(H, 5)]}, (2, 2), (3, 2), None),
+        (
+            {
+                "elapsed": "FT",
+                "homeScore": 3,
+                "awayScore": 3,
+                "homePenaltyScore": 4,
+                "awayPenaltyScore": 3,
+                "incidents": [*TWO_ALL, goal(H, 4), goal(A, 5)],
+            },
+            (2, 2),
+            (3, 3),
+            (4, 3),
+        ),
+        ({"homeExtratimeScore": 3, "awayExtratimeScore": 2, "incidents": TWO_ALL}, (2, 2), None, None),
         ({"homeScore": 0, "awayScore": 0}, (0, 0), (0, 0), None),
         ({"homeScore": 0, "awayScore": 0, "homeExtratimeScore": 1, "awayExtratimeScore": 0}, (0, 0), (1, 0), None),
         (
             {"elapsed": "PEN", "incidents": TWO_ALL, "homePenaltyScore": 4, "awayPenaltyScore": 5},
             (2, 2),
-            (2, 2),
+            None,
             (4, 5),
         ),
-        ({"elapsed": "PEN", "incidents": TWO_ALL, "homePenaltyScore": 4, "awayPenaltyScore": 4}, (2, 2), (2, 2), None),
+        ({"elapsed": "PEN", "incidents": TWO_ALL, "homePenaltyScore": 4, "awayPenaltyScore": 4}, (2, 2), None, None),
+        ({"elapsed": "PEN", "incidents": TWO_ALL, "homePenaltyScore": 4}, (2, 2), None, None),
         (
             {"elapsed": "PEN", "homePenaltyScore": 2, "awayPenaltyScore": 0, "incidents": [*TWO_ALL, KICK, KICK]},
             (2, 2),
-            (2, 2),
+            None,
             (2, 0),
         ),
         (
@@ -109,7 +125,7 @@ KICK = goal(H, 9, 120)
                 "incidents": [KICK],
             },
             (0, 0),
-            (0, 0),
+            None,
             (1, 0),
         ),
         (
@@ -121,19 +137,32 @@ KICK = goal(H, 9, 120)
     ],
 )
 def test_goals_of_extra_time_do_not_count_and_the_later_scores_stand_apart(
-    told: dict[str, Any], ninety: tuple[int, int], extra: tuple[int, int], penalties: tuple[int, int] | None
+    told: dict[str, Any], ninety: tuple[int, int], extra: tuple[int, int] | None, penalties: tuple[int, int] | None
 ) -> None:
+    """A shoot-out may follow 90 minutes at once; a score after extra time that is contradicted is left out."""
     found = row(one(**{"elapsed": "AET", "homeScore": 2, "awayScore": 2} | told))
     assert found.status is MatchStatus.FINISHED
     assert (found.home_goals, found.away_goals) == ninety
-    assert (found.home_goals_extra_time, found.away_goals_extra_time) == extra
+    assert (found.home_goals_extra_time, found.away_goals_extra_time) == (extra or (None, None))
     assert (found.home_penalties, found.away_penalties) == (penalties or (None, None))
     assert found.stats is None, "cards of extra time are among those told"
 
 
 @pytest.mark.parametrize(
     "incidents",
-    [None, [], TWO_ALL, [goal(H, 1), goal(H, None), goal(A, 1)], [{"type": 1}], [goal(H, 1), goal(H, 1)]],
+    [
+        None,
+        [],
+        TWO_ALL,
+        [goal(H, 1), goal(H, None), goal(A, 1)],
+        [{"type": 1}],
+        [goal(H, 1), goal(H, 1)],
+        [goal(H, 0, 20), goal(A, 0, 70), goal(H, 0, 105)],
+        [goal(H, 1, 20), goal(A, 2, 70), goal(H, 3, 105)],
+        [goal(H, 1, 70), goal(A, 1), goal(H, 5)],
+        [goal(H, 1), goal(A, 3, 20), goal(H, 5)],
+        [goal(H, 1), goal(A, 3), goal(H, 5, 80)],
+    ],
 )
 def test_a_result_that_cannot_be_known_is_never_made_up(incidents: Any) -> None:
     parsed = parse(one(elapsed="AET", homeScore=2, awayScore=1, incidents=incidents))
@@ -149,6 +178,38 @@ def test_kicks_that_are_not_the_score_of_the_shoot_out_are_no_kicks() -> None:
         one(elapsed="PEN", homeScore=2, awayScore=2, incidents=[*TWO_ALL, KICK], homePenaltyScore=4, awayPenaltyScore=3)
     )
     assert [r.status for r in parsed.rows] == [MatchStatus.UNKNOWN]
+
+
+@pytest.mark.parametrize("incidents", [{}, [goal(H, 1), {"type": None}], [{"minute": "1"}]])
+def test_goals_that_cannot_be_read_keep_no_match_from_being_one_and_are_told(incidents: Any) -> None:
+    parsed = parse(one(elapsed="AET", incidents=incidents))
+    assert [r.status for r in parsed.rows] == [MatchStatus.UNKNOWN]
+    assert "tournaments[0].matches[0].incidents" in parsed.rejected[0].reason
+    parsed = parse(one(incidents=incidents))
+    assert [(r.home_goals, r.away_goals) for r in parsed.rows] == [(2, 1)]
+    assert "tournaments[0].matches[0].incidents" in parsed.rejected[0].reason
+
+
+def test_a_shoot_out_that_is_half_told_is_left_out_and_that_is_told() -> None:
+    parsed = parse(one(elapsed="PEN", homeScore=2, awayScore=2, incidents=TWO_ALL, homePenaltyScore=4))
+    assert [(r.home_goals, r.home_penalties) for r in parsed.rows] == [(2, None)]
+    assert parsed.rejected[0].reason == "the shoot-out's score is told as 4-None; it is left out"
+
+
+def test_finished_matches_without_a_score_keep_no_match_to_come_from_being_one() -> None:
+    finished = [match(n, homeScore=None, awayScore=None) for n in range(3)]
+    coming = [match(n, status=1, elapsed="", homeScore=None, awayScore=None) for n in range(3, 9)]
+    parsed = parse(feed(tournament(*finished, *coming)))
+    assert [r.status for r in parsed.rows] == [MatchStatus.UNKNOWN] * 3 + [MatchStatus.UPCOMING] * 6
+    assert len(parsed.rejected) == 3
+
+
+def test_half_a_pair_of_surrogates_refuses_only_the_match_whose_club_has_it() -> None:
+    odd = {"homeTeamName": "X", "referee": "Y"}
+    raw = feed(tournament(match(1), match(2, **odd), match(3, referee="Y")))
+    parsed = parse(raw.replace(b'"X"', b'"X\\ud83d"').replace(b'"Y"', b'"\\ude00Y\\ud83d\\ude00"'))
+    assert [r.source_id for r in parsed.rows] == ["1", "3"]
+    assert "cannot be printed" in parsed.rejected[0].reason
 
 
 @pytest.mark.parametrize("clock", ["Pen.", "FT-Pens", "AWD"])
@@ -259,7 +320,7 @@ def without(raw: bytes, key: str) -> bytes:
     ("raw", "place", "problem"),
     [
         (b"{}", "tournaments", "is missing"),
-        (b'{"tournaments": {}}', "tournaments", "Expected `array`, got `object`"),
+        (b'{"tournaments": {}}', "tournaments", "Expected `array | null`, got `object`"),
         (feed(tournament(match(), tournamentId="2")), "tournaments[0].tournamentId", "Expected `int`, got `str`"),
         (feed({"tournamentId": 2, "tournamentName": "x"}), "tournaments[0].matches", "is missing"),
         (without(one(), "sex"), "tournaments[0].sex", "is missing"),
@@ -277,8 +338,7 @@ def without(raw: bytes, key: str) -> bytes:
         ),
         (one(homeScore="2"), "tournaments[0].matches[0].homeScore", "Expected `int | null`, got `str`"),
         (one(startTimeUtc="03/10/2020 11:30"), "tournaments[0].matches[0].startTimeUtc", "is not an instant"),
-        (one(elapsed="AET", incidents=[{"minute": "1"}]), "tournaments[0].matches[0].incidents[0].type", "is missing"),
-        (one(elapsed="AET", incidents={}), "tournaments[0].matches[0].incidents", "Expected `array`"),
+        (b"[[[1,'Ashford',,'x']], [2,3]];", "file", "a list of JavaScript"),
         (b"[]", "file", "Expected `object`, got `array`"),
         (b"<html><title>Maintenance</title></html>", "file", "a web page stands here"),
     ],
@@ -293,7 +353,7 @@ def test_a_changed_layout_names_the_key_and_where_it_should_stand(raw: bytes, pl
 
 @pytest.mark.parametrize(
     "odd",
-    [{"startTimeUtc": None}, {"matchIsOpta": 1}, {"startTimeUtc": "soon"}, {"elapsed": "AET", "incidents": {}}],
+    [{"startTimeUtc": None}, {"matchIsOpta": 1}, {"startTimeUtc": "soon"}, {"homeScore": 2.0}],
 )
 @pytest.mark.parametrize("entry", [{}, {"tournamentId": 999, "tournamentName": "Under 19", "regionName": "Nowhere"}])
 def test_an_odd_match_among_good_ones_is_rejected_with_its_place(odd: dict[str, Any], entry: dict[str, Any]) -> None:
@@ -303,6 +363,25 @@ def test_an_odd_match_among_good_ones_is_rejected_with_its_place(odd: dict[str, 
     assert refused.line == 3
     assert "tournament" in refused.reason
     assert '"id": 3' in refused.text or refused.text.startswith("3: ")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"tournamentId": "2"}, {"sex": "1"}, {"isOpta": 1}, {"seasonName": 2020}, {"matches": {}}]
+)
+def test_the_matches_of_an_odd_tournament_among_good_ones_are_rejected_with_its_place(odd: dict[str, Any]) -> None:
+    good = [tournament(match(n)) for n in range(1, 4)]
+    parsed = parse(feed(*good, tournament(match(8), match(9), **odd)))
+    assert [r.source_id for r in parsed.rows] == ["1", "2", "3"]
+    assert [r.line for r in parsed.rejected] == ([4] if "matches" in odd else [4, 5])
+    assert all(f"tournaments[3].{next(iter(odd))}" in r.reason for r in parsed.rejected)
+    with pytest.raises(LayoutChanged):
+        parse(feed(good[0], tournament(match(8), match(9), **odd)) if "matches" not in odd else feed(good[0], odd))
+
+
+def test_a_tournament_without_a_name_or_matches_is_read() -> None:
+    parsed = parse(feed(tournament(match(1), tournamentName=None), tournament(matches=None)))
+    assert [r.source_id for r in parsed.rows] == ["1"]
+    assert parse(b'{"tournaments": null}') == Parsed([], [])
 
 
 def test_half_of_the_matches_odd_is_a_change_of_layout() -> None:

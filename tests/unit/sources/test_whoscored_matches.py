@@ -11,7 +11,7 @@ from matchcast.adapters.sources.whoscored import WhoScored
 from matchcast.domain.match import MatchStats, MatchStatus, SourceMatch
 from matchcast.errors import BadSource, LayoutChanged
 from matchcast.ports import Parsed
-from tests.unit.sources.whoscored_made import HEADER, centre, event, mobile, page, side
+from tests.unit.sources.whoscored_made import HEADER, centre, event, mobile, page, plain_page, side
 
 
 def parse(raw: bytes, name: str = "match/201.html") -> Parsed:
@@ -36,9 +36,27 @@ def test_a_match_page_tells_result_statistics_and_referee() -> None:
     )  # fmt: skip
 
 
-def test_times_of_a_page_are_those_of_the_united_kingdom() -> None:
-    found = row(page(centre(startTime="2022-08-13T20:00:00"), season="2022/2023"))
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2022-08-13T20:00:00",
+        "2022-08-13T19:00:00Z",
+        "2022-08-13T21:00:00+02:00",
+        "8/13/2022 8:00:00 PM",
+        "08/13/2022 08:00:00 PM",
+    ],
+)
+def test_times_of_a_page_without_a_zone_are_those_of_the_united_kingdom(written: str) -> None:
+    found = row(page(centre(startTime=written), season="2022/2023"))
     assert found.kickoff_at == datetime(2022, 8, 13, 19, tzinfo=UTC)
+
+
+def test_a_header_tells_the_day_first_or_with_am_and_pm_the_month() -> None:
+    for written in ("13/08/2022 20:00:00", "8/13/2022 8:00:00 PM"):
+        told = HEADER.replace("12/01/2021 20:15:00", written)
+        assert row(page(None, header=told)).kickoff_at == datetime(2022, 8, 13, 19, tzinfo=UTC)
+    with pytest.raises(LayoutChanged, match="is not an instant"):
+        parse(page(None, header=HEADER.replace("12/01/2021", "08/13/2022")))
 
 
 def test_the_names_are_the_headers_which_are_those_of_the_feeds() -> None:
@@ -47,10 +65,60 @@ def test_the_names_are_the_headers_which_are_those_of_the_feeds() -> None:
     assert row(page(centre(), header=accented)).away_team == "Bexley's & Co"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"Nott\u0027m Forest", "Nott'm Forest"),
+        (r"Nott\x27m Forest", "Nott'm Forest"),
+        (r"K\u00f6ln", "Köln"),
+        (r"FC \ud83d\ude00", "FC \U0001f600"),
+        (r"A\\B", r"A\B"),
+    ],
+)
+def test_characters_that_the_header_writes_by_number_are_read(written: str, read: str) -> None:
+    assert row(page(centre(), header=HEADER.replace("Bexley Town", written))).away_team == read
+
+
+def test_half_a_pair_of_surrogates_is_no_name() -> None:
+    for raw in (
+        page(centre(), header=HEADER.replace("Bexley Town", r"B\ud83d")),
+        page(centre(away=side("B\ud83d")), header=None),
+    ):
+        parsed = parse(raw)
+        assert not parsed.rows or parsed.rows[0].away_team.isprintable()
+        assert all(refused.text.encode() for refused in parsed.rejected)
+
+
 def test_a_page_without_live_statistics_is_read_from_its_header() -> None:
     found = row(page(None))
     assert (found.home_goals, found.away_goals, found.stats, found.referee) == (1, 0, None, None)
     assert found.kickoff_at == datetime(2021, 1, 12, 20, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["match/201.html", "match_page_201.html"])
+def test_a_page_of_a_match_that_is_not_followed_closely_is_read_from_its_header(name: str) -> None:
+    """Whatever it is called, and whatever else it links to."""
+    raw = plain_page()
+    assert parse(raw, name) == parse(page(None))
+    assert parse(raw.replace(b"/Seasons/8228/england", b"/Seasons/8228/Stages/1/x"), name) == parse(page(None))
+    assert detect(raw, "x.html").name == "whoscored"
+    later = b"<script>var options = {matchCentreData: {}};</script></body>"
+    assert parse(raw.replace(b"</body>", later), name) == parse(page(None))
+
+
+def test_a_match_centre_under_another_key_leaves_the_result_and_is_told() -> None:
+    parsed = parse(page(centre()).replace(b"matchCentreData", b"centre"))
+    assert parsed.rows == [row(page(None))]
+    assert parsed.rejected[0].reason == "matchCentreData is missing; statistics and referee are not known"
+
+
+def test_a_page_of_earlier_years_without_a_match_centre_is_read_from_its_header() -> None:
+    old = page(None).decode()
+    start, end = old.index("<script>require"), old.index("</body>")
+    link = '<link rel="canonical" href="https://example.org/Matches/201/Live/x">'
+    data = "var initialMatchDataForScrappers = [[[1,2]]];"
+    old = f"{old[:start]}{link}<script>matchHeader.load({HEADER}); {data}</script>{old[end:]}"
+    assert parse(old.encode()) == parse(page(None))
 
 
 def test_a_page_as_it_was_in_earlier_years_is_read_too() -> None:
@@ -110,22 +178,63 @@ def test_extra_time_counts_neither_in_the_result_nor_in_the_statistics() -> None
     ("told", "extra", "penalties"),
     [
         ({"etScore": "1 : 0"}, (2, 1), None),
-        ({"score": "1 : 0", "etScore": "2 : 1"}, (2, 1), None),
+        ({"etScore": ""}, (2, 1), None),
+        ({"score": "*2 : 1"}, (2, 1), None),
         ({"elapsed": "PEN", "score": "1 : 1", "etScore": "1 : 1", "pkScore": "4 : 3"}, (1, 1), (4, 3)),
-        ({"elapsed": "PEN", "score": "1 : 1", "etScore": "", "pkScore": "4 : 3"}, (1, 1), (4, 3)),
+        ({"elapsed": "PEN", "score": "1 : 1", "etScore": "", "pkScore": "4 : 3"}, None, (4, 3)),
+        ({"elapsed": "FT", "score": "1 : 1", "etScore": "", "pkScore": "4 : 3"}, None, (4, 3)),
         ({"elapsed": "FT"}, (2, 1), None),
     ],
 )
 def test_later_scores_of_a_page_stand_apart(
-    told: dict[str, Any], extra: tuple[int, int], penalties: tuple[int, int] | None
+    told: dict[str, Any], extra: tuple[int, int] | None, penalties: tuple[int, int] | None
 ) -> None:
-    found = row(page(centre(**LATER | told)))
+    """A shoot-out may follow 90 minutes at once."""
+    parsed = parse(page(centre(**LATER | told)))
+    (found,) = parsed.rows
     assert (found.home_goals, found.away_goals) == (1, 1)
-    assert (found.home_goals_extra_time, found.away_goals_extra_time) == extra
+    assert (found.home_goals_extra_time, found.away_goals_extra_time) == (extra or (None, None))
     assert (found.home_penalties, found.away_penalties) == (penalties or (None, None))
+    assert not parsed.rejected
 
 
-@pytest.mark.parametrize("told", [{"ftScore": ""}, {"ftScore": "3 : 3"}, {"etScore": "", "score": ""}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"score": "", "etScore": "2 : 1"},
+        {"score": "", "etScore": ""},
+        {"score": "1 : 1", "etScore": "2 : 1"},
+        {"score": "1 : 2", "etScore": "0 : 2"},
+        {"elapsed": "PEN", "score": "4 : 3", "etScore": "", "pkScore": "4 : 3"},
+        {"elapsed": "PEN", "score": "5 : 4", "etScore": "", "pkScore": "4 : 3"},
+        {"elapsed": "PEN", "score": "1 : 1", "etScore": "", "pkScore": ""},
+    ],
+)
+def test_a_later_score_that_is_not_told_or_contradicted_is_left_out_and_that_is_told(told: dict[str, Any]) -> None:
+    parsed = parse(page(centre(**LATER | told)))
+    (found,), (remark,) = parsed.rows, parsed.rejected
+    assert (found.status, found.home_goals, found.away_goals) == (MatchStatus.FINISHED, 1, 1)
+    assert (found.home_goals_extra_time, found.away_goals_extra_time) == (None, None)
+    assert "left out" in remark.reason
+
+
+def test_a_finished_page_whose_scores_differ_without_extra_time_has_no_result() -> None:
+    parsed = parse(page(centre(ftScore="1 : 1", score="2 : 1")))
+    assert [r.status for r in parsed.rows] == [MatchStatus.UNKNOWN]
+    assert "ftScore says 1 : 1, score 2 : 1" in parsed.rejected[0].reason
+
+
+def test_what_happened_in_extra_time_shows_that_there_was_one_whatever_the_clock_says() -> None:
+    home = side("Ashford Rovers", incidentEvents=[event("Goal", 1), event("Goal", 3)])
+    home["stats"]["shotsTotal"] |= {"101": 7.0}
+    found = row(page(centre(home=home, ftScore="1 : 0", score="2 : 0")))
+    assert (found.home_goals, found.home_goals_extra_time) == (1, 2)
+    assert found.stats is not None
+    assert found.stats.home_shots == 3
+    assert row(page(centre(home=home, ftScore="", score="2 : 0"))).status is MatchStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("told", [{"ftScore": ""}, {"ftScore": "3 : 3"}, {"score": "1 : 0"}])
 def test_a_page_whose_score_after_90_minutes_is_not_known_has_no_result(told: dict[str, Any]) -> None:
     parsed = parse(page(centre(**LATER | told)))
     assert [r.status for r in parsed.rows] == [MatchStatus.UNKNOWN]
@@ -162,7 +271,7 @@ def test_a_match_centre_without_its_page_has_no_tournament() -> None:
     [
         (b"<html><body>nothing</body></html>", 'require.config.params["args"] is missing'),
         (page(centre()).replace(b"matchId", b"id"), "args: matchId is missing"),
-        (page(centre()).replace(b"matchCentreData", b"centre"), "args: matchCentreData is missing"),
+        (page(centre(), header=None).replace(b"matchCentreData", b"centre"), "args: matchCentreData is missing"),
         (page(centre()).replace(b"breadcrumb-nav", b"crumbs"), "no tournament is linked"),
         (page(None, header=None), "matchCentreData is null"),
         (page(None, header="[1,2,'A','B','soon']"), "matchCentreData is null"),
@@ -187,6 +296,39 @@ def test_a_page_that_is_cut_off_is_to_be_fetched_again(mark: bytes) -> None:
     with pytest.raises(BadSource, match=r"the page is cut off; .* fetch it again") as caught:
         parse(whole[: whole.index(mark)])
     assert not isinstance(caught.value, LayoutChanged)
+
+
+def test_a_page_without_match_centre_that_is_cut_off_is_to_be_fetched_again() -> None:
+    whole = plain_page()
+    for mark in (b"initialMatch", b"</script></body>", b"</html>"):
+        with pytest.raises(BadSource, match=r"the page is cut off; .* fetch it again"):
+            parse(whole[: whole.index(mark)])
+
+
+@pytest.mark.parametrize(
+    ("told", "place"),
+    [
+        ({"referee": []}, "referee"),
+        ({"home": side("Ashford Rovers", stats=[])}, "home.stats"),
+        (
+            {"away": side("Bexley", incidentEvents=[{"type": {"displayName": "Card"}, "period": 2}])},
+            "away.incidentEvents",
+        ),
+    ],
+)
+def test_a_part_of_another_shape_is_left_out_and_the_rest_stands(told: dict[str, Any], place: str) -> None:
+    parsed = parse(page(centre(**told)))
+    (found,), (remark,) = parsed.rows, parsed.rejected
+    assert (found.home_goals, found.away_goals) == (1, 0)
+    assert f"args.matchCentreData.{place}" in remark.reason
+    assert remark.reason.endswith("it is left out")
+    assert found.stats is not None
+    assert (found.home_goals, found.stats.away_fouls) == (1, 4)
+    assert (found.referee, found.stats.home_fouls, found.stats.away_yellows) == (
+        None if "referee" in told else "Mary Whistle",
+        None if "home" in told else 4,
+        None if "away" in told else 1,
+    )
 
 
 def test_a_match_of_the_mobile_api_is_a_row_without_referee() -> None:
@@ -227,6 +369,11 @@ def test_the_period_scores_of_the_mobile_api_tell_the_90_minutes() -> None:
     shoot_out = mobile(elapsed="PEN", homeScore=0, awayScore=0, periodResults="HT 0:0 - FT 0:0 - ET 0:0 - PS 8:7")
     (found,) = of_mobile(shoot_out).rows
     assert (found.home_goals, found.home_goals_extra_time, found.home_penalties, found.away_penalties) == (0, 0, 8, 7)
+    straight = mobile(elapsed="PEN", homeScore=1, awayScore=1, periodResults="HT 0:0 - FT 1:1 - PS 4:3")
+    for told in (straight, straight | {"info": straight["info"] | {"elapsed": "FT"}}):
+        (found,) = of_mobile(told).rows
+        assert (found.home_goals, found.home_goals_extra_time, found.home_penalties) == (1, None, 4)
+        assert found.stats is None
     (found,) = of_mobile(mobile(homeScore=None, awayScore=None)).rows
     assert (found.home_goals, found.away_goals) == (2, 1)
 
@@ -244,6 +391,18 @@ def test_a_mobile_result_that_cannot_be_known_is_left_out(info: dict[str, Any]) 
     parsed = of_mobile(mobile(**info))
     assert [(r.status, r.home_goals) for r in parsed.rows] == [(MatchStatus.UNKNOWN, None)]
     assert "kept without a result" in parsed.rejected[0].reason
+
+
+@pytest.mark.parametrize(
+    ("clock", "score", "periods"),
+    [("PEN", (4, 3), "FT 1:1 - PS 4:3"), ("AET", (1, 1), "FT 1:1 - ET 2:1"), ("AET", (None, None), "FT 1:1 - ET 2:1")],
+)
+def test_a_mobile_score_that_is_not_that_after_extra_time_is_left_out(
+    clock: str, score: tuple[int | None, int | None], periods: str
+) -> None:
+    parsed = of_mobile(mobile(elapsed=clock, homeScore=score[0], awayScore=score[1], periodResults=periods))
+    assert [(r.home_goals, r.away_goals, r.home_goals_extra_time) for r in parsed.rows] == [(1, 1, None)]
+    assert "left out" in parsed.rejected[0].reason
 
 
 def test_cards_that_the_mobile_api_counts_otherwise_are_left_out_and_that_is_told() -> None:

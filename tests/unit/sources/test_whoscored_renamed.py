@@ -50,6 +50,13 @@ def test_a_card_of_a_kind_we_do_not_know_leaves_the_cards_out() -> None:
     assert "'YellowCard' is no card that we know" in parsed.rejected[0].reason
 
 
+def test_a_card_that_was_taken_back_does_not_count() -> None:
+    booked = side("Bexley", incidentEvents=[event("Card", 1, "Yellow"), event("Card", 2, "VoidYellowCard")])
+    parsed = page_with(away=booked)
+    assert stats(parsed) == FULL
+    assert not parsed.rejected
+
+
 def shooting(aimed: int, off: int, blocked: int, **more: int) -> dict[str, Any]:
     """A side's counts; what it never did is not listed."""
     counts = {"shotsOnTarget": aimed, "shotsOffTarget": off, "shotsBlocked": blocked} | more

@@ -45,6 +45,19 @@ def test_months_of_a_calendar_count_from_0_and_days_from_1() -> None:
     assert WhoScored().parse(made.CALENDAR, "calendar/5.json") == Parsed([], [])
 
 
+def test_an_odd_entry_of_a_list_keeps_no_other_from_being_read() -> None:
+    tiers = json.loads(made.TIERS)
+    del tiers[0]["tournaments"][0]["url"]
+    tiers[0]["tournaments"][1]["name"] = None
+    tiers[1] |= {"name": None, "tournaments": None}
+    assert tournaments_of(json.dumps(tiers).encode()) == (
+        Tournament("2", "Premier League", "252", "England", "/regions/252/tournaments/2"),
+        Tournament("7", "", "252", "England", "/regions/252/tournaments/7/england-championship"),
+    )
+    assert days_of(b'{"mask": null}') == ()
+    assert days_of(b'{"mask": {"2019": null, "2020": {"1": null, "2": {"1": 1}}}}') == (date(2020, 3, 1),)
+
+
 def test_a_tournament_page_lists_its_own_seasons_and_stages() -> None:
     name = "tournament/7.html"
     assert seasons_of(made.TOURNAMENT, name) == (
@@ -114,6 +127,19 @@ INCAPSULA = b"""<html style="height:100%"><head><meta name="robots" content="noi
     [
         (INCAPSULA, "Incapsula"),
         (b'\n<html><head><script src="/_Incapsula_Resource?y=1"></script></head><body></body></html>', "Incapsula"),
+        (b'<html><head><script src="/_Incapsula_Resource?y=1"></script><body></body>', "Incapsula"),
+        (
+            b'<html><head><title> </title><script src="/_Incapsula_Resource?y=1"></script></head>'
+            + b" " * 1024
+            + b"</html>",
+            "Incapsula",
+        ),
+        (
+            b'<html><body><iframe src="//content.incapsula.com/jsTest.html" id="gaIframe"></iframe></body></html>',
+            "Incapsula",
+        ),
+        (b"<html><head><title>Request Rejected</title></head><body>No.</body></html>", "block page"),
+        (b"<html><body>The URL was rejected.<br>Your support ID is: 1</body></html>", "block page"),
         (b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>", "Cloudflare"),
         (
             b'<html><body><script src="/cdn-cgi/challenge-platform/h/g/orchestrate/chl_page/v1"></script></body></html>',
@@ -183,6 +209,7 @@ NAMES = ("", "tiers.json", "calendar/1.json", "month/1/202010.json", "day/202010
 WHOLE = (
     made.one(elapsed="AET", incidents=[made.goal(0, 1), made.goal(0, 1), made.goal(1, 3)]),
     made.page(made.centre()),
+    made.plain_page(),
     json.dumps(made.centre()).encode(),
     json.dumps(made.mobile()).encode(),
     made.TIERS,
@@ -253,8 +280,8 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     ("name", "whole"),
     [
         ("month/1/202010.json", WHOLE[0]),
-        ("match/1.html", WHOLE[2]),
-        ("mapi/301.json", WHOLE[3]),
+        ("match/1.html", json.dumps(made.centre()).encode()),
+        ("mapi/301.json", json.dumps(made.mobile()).encode()),
         ("tiers.json", made.TIERS),
         ("calendar/5.json", made.CALENDAR),
     ],

@@ -54,7 +54,8 @@ def one(**told: Any) -> bytes:
     return feed(tournament(match(**told)))
 
 
-def goal(field: int, period: int | None, minute: int = 1) -> dict[str, Any]:
+def goal(field: int, period: int | None, minute: int | None = None) -> dict[str, Any]:
+    minute = {1: 20, 3: 70}.get(period or 0, 100) if minute is None else minute
     return {"type": 1, "subType": 1, "minute": str(minute), "field": field, "period": period}
 
 
@@ -130,6 +131,14 @@ def page(
             matchCentreEventTypeJson: {{"shotSixYardBox":0}},
             formationIdNameMappings: {{}}
         }};</script></body></html>""".encode()
+
+
+def plain_page() -> bytes:
+    """A match page of a match that is not followed closely: it has no match centre."""
+    return page(None).replace(
+        b"matchCentreData: null",
+        b"initialMatchDataForScrappers: [[[1,2,'Ashford Rovers','Bexley Town','12/01/2021 20:15:00']]]",
+    )
 
 
 def mobile(number: int = 301, **info: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from matchcast.adapters.sources.whoscored.blocks import block_reason
-from matchcast.adapters.sources.whoscored.match_page import parse_centre, parse_page
+from matchcast.adapters.sources.whoscored.match_page import is_match_page, parse_centre, parse_page
 from matchcast.adapters.sources.whoscored.mobile import parse_mobile
 from matchcast.adapters.sources.whoscored.month_feed import parse_feed
 from matchcast.adapters.sources.whoscored.reading import NAME, Place, plain_document, text_of
@@ -120,6 +120,8 @@ _MARKS: Final = (
     (b'"info"', b'"periodResults"'),
     (b'"incidentEvents"', b'"statusCode"'),
     (b"require.config.params", b"matchCentreData"),
+    (b"require.config.params", b"initialMatchDataForScrappers"),
+    (b"require.config.params", b"matchheader"),
 )
 
 
@@ -138,7 +140,7 @@ def _reader(raw: bytes, file_name: str) -> _Reader:
     place = Place(file_name, _ANY)
     text = text_of(raw, place)
     if text.lstrip()[:1] == "<":
-        if "matchCentreData" in text:
+        if is_match_page(text):
             return parse_page
         if "/stages/" in text.lower():
             return _tournament

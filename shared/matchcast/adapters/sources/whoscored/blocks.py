@@ -28,10 +28,13 @@ _TITLES: Final = (
     (b"human verification", "a CAPTCHA"),
     (b"captcha", "a CAPTCHA"),
     (b"security check", "a challenge"),
+    (b"request rejected", "a block page"),
 )
 _MARKS: Final = (
     (re.compile(rb"<iframe[^>]{0,2000}_incapsula_resource"), "an Incapsula block page"),
     (re.compile(rb"incapsula incident id"), "an Incapsula block page"),
+    (re.compile(rb"content\.incapsula\.com/jstest"), "an Incapsula challenge"),
+    (re.compile(rb"your support id is"), "a block page"),
     (re.compile(rb"cf-chl|cf_chl_|challenge-platform/[^\"']{0,200}orchestrate|cf-browser-verification"),
      "a Cloudflare challenge"),
     (re.compile(rb"cf-error-details|id=[\"']cf-wrapper"), "a Cloudflare block page"),
@@ -46,6 +49,8 @@ _MARKS: Final = (
 )  # fmt: skip
 _INCAPSULA_STUB: Final = re.compile(rb"<script[^>]{0,2000}_incapsula_resource")
 _STUB: Final = 4_096
+_SHORTEST: Final = 1_024
+"""A page cut off before so many bytes is no page of the site, which has its menu there."""
 _WORDS: Final = rb"(?:access denied|forbidden|too many requests|rate limit|error code: 10\d\d)"
 _PLAIN: Final = re.compile(_WORDS)
 _IN_JSON: Final = re.compile(
@@ -79,7 +84,8 @@ def block_reason(content: bytes, status: int) -> str | None:
     for mark, reason in _MARKS:
         if mark.search(page):
             return reason
-    if title is None and len(content) <= _STUB and b"</html" in page and _INCAPSULA_STUB.search(page):
+    is_stub = len(content) < _SHORTEST or (len(content) <= _STUB and b"</html" in page)
+    if is_stub and not (title and title[1]) and _INCAPSULA_STUB.search(page):
         return "an Incapsula block page"
     return None
 

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from matchcast.adapters.sources.whoscored.reading import words_of
+from matchcast.adapters.sources.whoscored.reading import Place, part_of, words_of
 from matchcast.adapters.sources.whoscored.scores import NO_PAIR
 from matchcast.domain.match import MatchStats
+from matchcast.errors import LayoutChanged
 
 CENTRE: Final = "a match centre (home, away, statusCode, startTime)"
 
@@ -15,11 +16,14 @@ Minutes = Mapping[str, float | None]
 
 _SECOND_HALF: Final = 2
 _SECOND_HALF_KEY: Final = "2"
+_LATER: Final = range(3, 6)
+"""Extra time's halves and the shoot-out; periods above are no part of the match."""
 _MOST: Final = 200
 _COUNTED: Final = ("shotsTotal", "shotsOnTarget", "cornersTotal", "foulsCommited")
 _OFF_TARGET: Final = ("shotsOffTarget", "shotsBlocked")
 _CARD: Final = "Card"
-_CARDS: Final = frozenset(("Yellow", "Red", "SecondYellow"))
+_CARDS: Final = frozenset(("Yellow", "Red", "SecondYellow", "VoidYellowCard"))
+"""The last is one that was taken back, and does not count."""
 
 
 class _Named(msgspec.Struct):
@@ -73,6 +77,38 @@ class Centre(msgspec.Struct):
     pkScore: str | None = None
     referee: _Referee | None = None
     expandedMinutes: Any = None
+
+
+_PARTS: Final[tuple[tuple[str, str, Any], ...]] = (
+    ("", "referee", _Referee | None),
+    *((side, key, shape) for side in ("home", "away") for key, shape in
+      (("stats", _Counts | None), ("incidentEvents", list[_Event] | None))),
+)  # fmt: skip
+"""Without these a match centre still tells the result."""
+
+
+def centre_of(document: Any, place: Place) -> tuple[Centre, list[str]]:
+    """The match centre, and which parts of it were left out because they are of another shape than we know.
+
+    Raises:
+        LayoutChanged: its result is of another shape.
+    """
+    left_out: list[str] = []
+    for side, key, shape in _PARTS:
+        owner = document.get(side) if side and isinstance(document, dict) else document
+        if isinstance(owner, dict):
+            try:
+                part_of(owner.get(key), shape, place.at(f"{side}.{key}".lstrip(".")))
+            except LayoutChanged as error:
+                left_out.append(f"{error}; it is left out")
+                owner[key] = None
+    return part_of(document, Centre, place), left_out
+
+
+def went_on(centre: Centre) -> bool:
+    """Whether something happened after 90 minutes."""
+    events = [event for side in (centre.home, centre.away) for event in side.incidentEvents or ()]
+    return any(event.period is not None and event.period.value in _LATER for event in events)
 
 
 def referee_of(centre: Centre) -> str | None:

@@ -12,7 +12,7 @@ import msgspec
 from matchcast.adapters.sources.tabular import Refused
 from matchcast.adapters.sources.whoscored.reading import Place, document_of, kickoff_of, score_of
 from matchcast.adapters.sources.whoscored.rows import clubs_of, row_of
-from matchcast.adapters.sources.whoscored.scores import NO_PAIR, NO_SCORES, Pair, Scores, Unknowable, after_extra_time
+from matchcast.adapters.sources.whoscored.scores import NO_PAIR, NO_SCORES, Scores, Unknowable, after_90
 from matchcast.adapters.sources.whoscored.statuses import LATER_THAN_90, clock_of, status_of
 from matchcast.adapters.sources.whoscored.tournaments import competition_named
 from matchcast.domain.match import MatchStats, MatchStatus, RejectedRow, SourceMatch
@@ -124,17 +124,18 @@ def _row(told: _Mobile, place: Place) -> tuple[SourceMatch, list[str]]:
             status = MatchStatus.UNKNOWN
             remarks.append(str(unknowable))
         else:
-            stats = _stats(told, remarks) if scores.extra is None else None
+            stats = None if scores.went_on else _stats(told, remarks)
+            remarks += [] if scores.remark is None else [scores.remark]
     row = row_of(told.id, 1, competition, None, kickoff_at, home, away, status, scores, stats)
     return row, remarks
 
 
 def _scores(info: _Info, clock: str) -> Scores:
-    periods: dict[str, Pair] = {name: (int(h), int(a)) for name, h, a in _PERIOD.findall(info.periodResults or "")}
+    periods = {name: (int(h), int(a)) for name, h, a in _PERIOD.findall(info.periodResults or "")}
     final = score_of(info.homeScore, info.awayScore, "info.homeScore, info.awayScore")
     ninety = periods.get("FT")
-    if clock in LATER_THAN_90 or "ET" in periods:
-        return after_extra_time(ninety, final, periods.get("PS"), shoot_out=clock == "pen")
+    if clock in LATER_THAN_90 or "ET" in periods or "PS" in periods:
+        return after_90(ninety, final, periods.get("ET"), periods.get("PS", NO_PAIR), clock)
     if final is None and ninety is None:
         raise Unknowable(
             "info.homeScore, info.awayScore: a finished match without a score; it is kept without a result"

@@ -1,6 +1,7 @@
 """From bytes to checked values: JSON of a known shape, text, instants, names."""
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -18,6 +19,11 @@ T = TypeVar("T")
 
 _COUNTRY: Final = {"south-korea": "korea"}
 _BOM: Final = b"\xef\xbb\xbf"
+_HALF_A_PAIR: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_JAVASCRIPT: Final = re.compile(r"[\[,]\s{0,9}[',]")
+"""Items as no list of JSON has them: in single quotes, or absent."""
 _UNDECIDED: Final = frozenset(("tbc", "tbd", "tba", "to be confirmed", "to be decided", "unknown", "?", "-"))
 
 
@@ -43,13 +49,18 @@ class Place(NamedTuple):
 
     def absent(self, page: str, problem: str) -> BadSource:
         """The error for a web page that lacks something: because it is cut off, or of another shape than we know."""
-        if "</html" in page[-2000:].lower():
+        if is_whole(page):
             return self.changed(problem)
         where = f"{self.path}: " if self.path else ""
         return BadSource(
             f"{self.file or 'the file'}: {where}{problem}, for the page is cut off; expected {self.what}; fetch it again",
             "file",
         )
+
+
+def is_whole(page: str) -> bool:
+    """Whether a web page came to its end."""
+    return "</html" in page[-2000:].lower()
 
 
 def text_of(raw: bytes, place: Place) -> str:
@@ -70,7 +81,7 @@ def text_of(raw: bytes, place: Place) -> str:
 
 
 def document_of(raw: bytes, shape: type[T], place: Place) -> T:
-    """The JSON document as the shape it should have.
+    """The JSON document as the shape it should have. Half a surrogate pair is no character, and read as U+0000.
 
     Raises:
         BadSource: it is empty, not UTF-8, or not whole JSON.
@@ -79,6 +90,9 @@ def document_of(raw: bytes, shape: type[T], place: Place) -> T:
     try:
         return msgspec.json.decode(raw.removeprefix(_BOM), type=shape)
     except (ValueError, RecursionError) as error:
+        paired = _HALF_A_PAIR.sub(rb"\\u0000", raw)
+        if paired != raw:
+            return document_of(paired, shape, place)
         plain_document(raw, place)
         raise _wrong_shape(error, place) from error
 
@@ -88,7 +102,7 @@ def plain_document(raw: bytes, place: Place) -> Any:
 
     Raises:
         BadSource: it is empty, not UTF-8, or not whole JSON.
-        LayoutChanged: it is a web page.
+        LayoutChanged: it is a web page, or a list of JavaScript.
     """
     text = text_of(raw, place)
     if text.lstrip()[:1] == "<":
@@ -96,6 +110,9 @@ def plain_document(raw: bytes, place: Place) -> Any:
     try:
         return msgspec.json.decode(text.encode())
     except (ValueError, RecursionError) as error:
+        script = text.strip().rstrip(";")
+        if script[:1] == "[" and script[-1:] == "]" and _JAVASCRIPT.search(script):
+            raise place.changed("a list of JavaScript, which feeds once were, stands here instead of JSON") from error
         raise BadSource(
             f"{place.file or 'the file'}: this is not whole JSON ({error}); expected {place.what}; fetch it again",
             "file",
@@ -134,11 +151,12 @@ def _instant(text: str) -> datetime | None:
         return None
 
 
-def kickoff_of(text: str, place: Place, path: str) -> datetime:
-    """An instant of the form 2020-10-03T11:30:00.0000000Z, to the second; UTC where no zone is told.
+def kickoff_of(text: str, place: Place, path: str, zone: tzinfo = UTC) -> datetime:
+    """An instant of the form 2020-10-03T11:30:00.0000000Z, to the second.
 
     Args:
         place, path: where it stands, for messages.
+        zone: where none is told.
     Raises:
         LayoutChanged: it is not written like this.
         Refused: it is outside 1870..2100 (year 1 stands for "not known").
@@ -148,8 +166,8 @@ def kickoff_of(text: str, place: Place, path: str) -> datetime:
         raise place.at(path).changed(f"{text[:40]!r} is not an instant like 2020-10-03T11:30:00Z")
     if not EARLIEST <= told.date() <= LATEST:
         raise Refused(f"{path.rpartition('.')[2]}: {text[:40]!r} is no day of a match; the source does not know it")
-    zoned = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
-    return zoned.replace(microsecond=0)
+    zoned = told.replace(tzinfo=zone) if told.tzinfo is None else told
+    return zoned.astimezone(UTC).replace(microsecond=0)
 
 
 def club_of(told: str | None, field: str) -> str:

@@ -26,7 +26,7 @@ _STAGE: Final = re.compile(r"/stages/(\d{1,9})(?:/|$)", re.IGNORECASE)
 
 
 class Tournament(NamedTuple):
-    """A tournament of the tiers list; `path` is its page on the site."""
+    """A tournament of the tiers list; `path` is its page on the site. Names are empty where the list has none."""
 
     id: str
     name: str
@@ -53,18 +53,18 @@ class Stage(NamedTuple):
 
 class _Listed(msgspec.Struct):
     id: int
-    name: str
-    url: str
+    name: str | None
+    url: str | None = None
 
 
 class _Region(msgspec.Struct):
     id: int
-    name: str
-    tournaments: list[_Listed]
+    name: str | None
+    tournaments: list[_Listed] | None
 
 
 class _Calendar(msgspec.Struct):
-    mask: dict[str, dict[str, dict[str, Any]]]
+    mask: dict[str, dict[str, dict[str, Any] | None] | None] | None
 
 
 def tournaments_of(raw: bytes, file_name: str = "tiers.json") -> tuple[Tournament, ...]:
@@ -77,9 +77,15 @@ def tournaments_of(raw: bytes, file_name: str = "tiers.json") -> tuple[Tournamen
     place = Place(file_name, TIERS)
     regions = document_of(raw, list[_Region], place)
     found = tuple(
-        Tournament(str(listed.id), listed.name, str(region.id), region.name, listed.url)
+        Tournament(
+            str(listed.id),
+            listed.name or "",
+            str(region.id),
+            region.name or "",
+            listed.url or f"/regions/{region.id}/tournaments/{listed.id}",
+        )
         for region in regions
-        for listed in region.tournaments
+        for listed in region.tournaments or ()
     )
     if not found:
         raise place.changed("no tournament is listed")
@@ -95,9 +101,9 @@ def days_of(raw: bytes, file_name: str = "calendar") -> tuple[date, ...]:
     """
     place = Place(file_name, CALENDAR)
     days: list[date] = []
-    for year, months in document_of(raw, _Calendar, place).mask.items():
-        for month, marked in months.items():
-            for day, mark in marked.items():
+    for year, months in (document_of(raw, _Calendar, place).mask or {}).items():
+        for month, marked in (months or {}).items():
+            for day, mark in (marked or {}).items():
                 try:
                     told = date(_number(year), _number(month) + 1, _number(day))
                 except (ValueError, OverflowError) as error:
