@@ -229,6 +229,23 @@ def _centre_page(league: League, game: Game) -> str:
     )
 
 
+def uncounted(page: Page) -> Page:
+    """A match page as it is of a match that is not followed closely: only its header tells of the match."""
+    before, _, rest = page.body.decode().partition("matchCentreData: ")
+    if not rest:
+        return page
+    centre, end = json.JSONDecoder().raw_decode(rest)
+    start = datetime.fromisoformat(centre["startTime"])
+    clubs = f"'{centre['home']['name']}','{centre['away']['name']}'"
+    header = (
+        f"[1,2,{clubs},'{start:%d/%m/%Y %H:%M:%S}','{start:%d/%m/%Y} 00:00:00',6,'FT','0 : 0','{centre['ftScore']}',,,"
+        f"'{centre['score']}','England','England']"
+    )
+    script = f"<script>require.config.params['matchheader'] = {{input: {header}}};</script>"
+    body = f"{before}initialMatchDataForScrappers: [[{header}]]{rest[end:]}".replace("</body>", f"{script}</body>")
+    return Page(body.encode())
+
+
 def _html(body: str) -> Page:
     return Page(f"<!DOCTYPE html><html><head><title>Scores</title></head><body>{body}</body></html>".encode())
 

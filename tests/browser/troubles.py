@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from tests.browser.site import Page
+from tests.browser.site import Page, uncounted
 
 FEED: Final = r"/livescores/data\?d=20241019"
 """The last feed but two: those of the last day asked for and of the day after it follow."""
@@ -83,6 +83,7 @@ def troubles(url: str) -> dict[str, Trouble]:
         "a front page without its list": failed(FRONT, html("A new look"), "tiers.json"),
         "match pages without their match centre": failed(MATCHES, html("A new look"), "require.config.params"),
         "one match page without its match centre": fine(MATCH, html("A new look")),
+        "match pages without statistics": fine(MATCHES, uncounted),
         "feed cut off by the server, in good order": failed(
             FEED, lambda page: Page(page.body[: len(page.body) // 2]), "not whole JSON"
         ),
