@@ -34,7 +34,7 @@ def read_event(headers: Mapping[str, str], body: bytes, *, any_data: bool = Fals
         BadInput: it is no CloudEvent 1.0, or its data is no JSON.
     """
     lower = {name.lower(): value for name, value in headers.items()}
-    lower |= {name: unquote(value) for name, value in lower.items() if name.startswith(_BINARY)}
+    lower |= {name: unquote(_header_text(value)) for name, value in lower.items() if name.startswith(_BINARY)}
     try:
         read = from_http(lower, body or None, data_unmarshaller=_any if any_data else _json)
     except (GenericException, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -59,6 +59,14 @@ def read_event(headers: Mapping[str, str], body: bytes, *, any_data: bool = Fals
         subject=attributes.get("subject"),
         extensions={name: str(value) for name, value in attributes.items() if name not in _OWN},
     )
+
+
+def _header_text(value: str) -> str:
+    """Of a header that was read as Latin-1; some SDKs send UTF-8 as it is."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def event_http(event: Event) -> tuple[dict[str, str], bytes]:

@@ -91,6 +91,29 @@ def test_an_event_arrives_as_it_was_sent_in_both_modes(client: httpx.Client, fun
     assert function.taken == [EVENT, EVENT]
 
 
+@pytest.mark.parametrize(
+    ("sent", "subject"),
+    [
+        (b"K%C3%B6ln", "Köln"),
+        ("Köln".encode(), "Köln"),
+        ("Köln".encode("latin-1"), "Köln"),
+        ("Śląsk 50 %".encode(), "Śląsk 50 %"),
+    ],
+)
+def test_an_attribute_may_come_percent_encoded_or_as_it_is(
+    client: httpx.Client, function: Function, sent: bytes, subject: str
+) -> None:
+    headers, body = event_http(EVENT)
+    raw = [(name.encode(), value.encode()) for name, value in headers.items() if name != "ce-subject"]
+    assert client.post("/", headers=[*raw, (b"ce-subject", sent)], content=body).status_code == 204
+    assert [event.subject for event in function.taken] == [subject]
+
+
+def test_an_attribute_that_is_read_as_text_already_is_kept() -> None:
+    headers, body = event_http(EVENT)
+    assert read_event({**headers, "ce-subject": "Śląsk"}, body).subject == "Śląsk"
+
+
 def test_the_event_that_follows_is_the_answer(client: httpx.Client, function: Function) -> None:
     function.does = lambda event, _: next_event(event, FAILED, service="tests", now=NOW)
     answer = send(client, EVENT)
