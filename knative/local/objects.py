@@ -81,7 +81,7 @@ class Delivery(Strict):
         timeout: of each try.
     """
 
-    retry: int = Field(0, ge=0, le=100)
+    retry: int = Field(5, ge=0, le=100)
     backoff_policy: Literal["linear", "exponential"] = "exponential"
     backoff_delay: Duration = timedelta(milliseconds=50)
     timeout: Duration | None = None
