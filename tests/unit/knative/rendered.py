@@ -1,6 +1,8 @@
 """The manifests as kustomize renders them."""
 
 import copy
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,19 +15,30 @@ from knative.deploy.cluster import run
 KNATIVE: Final = Path(__file__).parents[3] / "knative"
 BASE: Final = "base"
 OVERLAYS: Final = ("overlays/local-cluster", "overlays/production")
-ALL: Final = (BASE, *OVERLAYS)
+ON_S3: Final = "overlays/production+s3"
+"""An overlay with one component more."""
+ALL: Final = (BASE, *OVERLAYS, ON_S3)
 
 Manifest = dict[str, Any]
 
 
 def rendered(folder: str) -> list[Manifest]:
-    """The manifests of a folder of `knative`, to do with as one likes."""
+    """The manifests of a folder of `knative`, `+` a component, to do with as one likes."""
     return copy.deepcopy(_rendered(folder))
 
 
 @cache
 def _rendered(folder: str) -> list[Manifest]:
-    return list(yaml.safe_load_all(run("kustomize", "build", str(KNATIVE / folder))))
+    overlay, _, component = folder.partition("+")
+    with tempfile.TemporaryDirectory() as temporary:
+        here = Path(temporary).resolve()
+        components = [KNATIVE / "components" / component] if component else []
+        kustomization = {
+            "resources": [os.path.relpath(KNATIVE / overlay, here)],
+            "components": [os.path.relpath(place, here) for place in components],
+        }
+        (here / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return list(yaml.safe_load_all(run("kustomize", "build", str(here))))
 
 
 def of_kind(manifests: Iterable[Manifest], kind: str) -> dict[str, Manifest]:

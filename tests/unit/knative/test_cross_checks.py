@@ -13,6 +13,7 @@ from tests.unit.knative.rendered import (
     ALL,
     BASE,
     KNATIVE,
+    ON_S3,
     OVERLAYS,
     Manifest,
     Mutation,
@@ -65,6 +66,27 @@ def test_scrape_alone_may_reach_a_browser_of_another_namespace() -> None:
     ]
     assert allowed == [{"matchLabels": {"serving.knative.dev/service": "scrape"}}]
     assert "`matchcast.org/browser=true`" in (KNATIVE.parent / "docs" / "runbooks" / "deploy.md").read_text()
+
+
+def test_on_s3_functions_and_retraining_reach_what_scrape_reaches_and_otherwise_it_alone() -> None:
+    def reach(folder: str) -> list[Manifest]:
+        web = of_kind(rendered(folder), "NetworkPolicy")["scrape-to-sources"]["spec"]["egress"][0]
+        policies = of_kind(rendered(folder), "NetworkPolicy").values()
+        return [p["spec"]["podSelector"] for p in policies if web in p["spec"].get("egress", [])]
+
+    scrape = {"matchLabels": {"serving.knative.dev/service": "scrape"}}
+    functions = {"matchExpressions": [{"key": "serving.knative.dev/service", "operator": "Exists"}]}
+    retrain = {"matchLabels": {"matchcast.org/job": "retrain"}}
+    assert reach(OVERLAYS[1]) == [scrape]
+    assert sorted(reach(ON_S3), key=str) == sorted([scrape, functions, retrain], key=str)
+
+
+def test_names_are_asked_of_the_clusters_dns_or_of_the_nodes_cache() -> None:
+    (rule,) = of_kind(rendered(BASE), "NetworkPolicy")["names"]["spec"]["egress"]
+    assert rule["to"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+        {"ipBlock": {"cidr": "169.254.20.10/32"}},
+    ]
 
 
 def test_what_the_runbook_of_a_refusal_has_set_can_be_set() -> None:

@@ -13,7 +13,7 @@ from matchcast.events import PAYLOADS, PING
 from matchcast.settings import ScrapeSettings, read_settings
 from matchcast.web.app import DOCUMENTS, DRAIN, VERSIONS
 from tests.unit.knative.checks import container, settings_of
-from tests.unit.knative.rendered import BASE, KNATIVE, OVERLAYS, Manifest, of_kind, rendered
+from tests.unit.knative.rendered import BASE, KNATIVE, ON_S3, OVERLAYS, Manifest, mutated, of_kind, rendered, set_at
 
 FUNCTIONS = sorted(of_kind(rendered(BASE), "Service"))
 SECRETS = {
@@ -77,6 +77,20 @@ def test_a_functions_settings_take_what_the_cluster_gives(folder: str, name: str
     manifests = rendered(folder)
     settings = read_settings(settings_of(of_kind(manifests, "Service")[name]), environment(manifests, name))
     assert settings.s3 == ("http://minio.minio.svc.cluster.local:9000", "matchcast", "made-up", "us-east-1")
+
+
+def test_on_s3_every_function_and_retraining_take_the_region_that_the_overlay_says() -> None:
+    manifests = mutated(ON_S3, set_at("ConfigMap", "matchcast", "data", "s3-region", to="eu-central-1"))
+    for name, service in of_kind(manifests, "Service").items():
+        access = read_settings(settings_of(service), environment(manifests, name)).s3
+        assert access is not None
+        assert access.region == "eu-central-1"
+        unsaid = read_settings(settings_of(service), environment(rendered(ON_S3), name)).s3
+        assert unsaid is not None
+        assert unsaid.region == "us-east-1"
+    job = of_kind(manifests, "JobSink")["retrain"]["spec"]["job"]["spec"]["template"]["spec"]["containers"][0]
+    (region,) = [entry for entry in job["env"] if entry["name"] == "AWS_DEFAULT_REGION"]
+    assert region["valueFrom"]["configMapKeyRef"] == {"name": "matchcast", "key": "s3-region", "optional": True}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
