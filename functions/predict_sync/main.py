@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from functions.predict_sync.answering import Answering
-from functions.predict_sync.replies import BatchReply, ModelReply, model_reply
+from functions.predict_sync.replies import BatchReply, ModelReply, is_passing, model_reply
 from functions.predict_sync.requests import PredictRequest
 from matchcast.features.contract import kernel_hash
 from matchcast.ports import Clock, LedgerEnd, ObjectStore
@@ -54,12 +54,13 @@ def build(
         weight=PredictRequest.weight,
         meanwhile="GET /predict/{match_id} shows the current forecasts of the fixtures that are known",
     )
-    async def predict(call: Call[None, PredictRequest]) -> PredictionReply | BatchReply:
+    async def predict(call: Call[None, PredictRequest]) -> Answer:
         """Forecast a known fixture or any pairing of clubs, or up to 200 of them.
 
         A forecast is made once and recorded in the ledger; asked for again, it is shown as it stands there.
         """
-        return await answering(call)
+        reply = await answering(call)
+        return Answer(reply, passing=is_passing(reply))
 
     @web.get("/predict/model/info", tag="model", gives=ModelReply, scopes=("predict",))
     def model_info(call: Call[None, None]) -> Answer:

@@ -1,5 +1,6 @@
 """What predict-sync tells of several matches, and of its model."""
 
+from http import HTTPStatus
 from typing import Any
 
 from matchcast.domain.forecast import Reference
@@ -19,6 +20,18 @@ class BatchReply(Reply, frozen=True, kw_only=True):
     """Several matches, in the order in which they were asked for."""
 
     items: list[BatchItem]
+
+
+def is_passing(reply: PredictionReply | BatchReply) -> bool:
+    """Whether the same request may be told more later: the ledger was behind, or something was away for one of the matches."""
+    if isinstance(reply, PredictionReply):
+        return reply.ledger == "behind"
+    return any(
+        item.problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if item.problem is not None
+        else item.forecast is not None and is_passing(item.forecast)
+        for item in reply.items
+    )
 
 
 class IntervalInfo(Reply, frozen=True, kw_only=True):

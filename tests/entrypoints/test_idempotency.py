@@ -1,5 +1,6 @@
 """Idempotency-Key: what a POST did, it does once, and the answer is given again."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -21,16 +22,18 @@ from sqlalchemy import func, select, update
 
 from functions.predict_async.main import app as predict_async
 from functions.predict_sync.main import app
+from functions.predict_sync.replies import BatchItem, BatchReply, is_passing
 from knative.local.services.postgres import private_postgres
 from matchcast.adapters.clock import utc_now
 from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.idempotent import KeptAnswers
 from matchcast.adapters.database.light import LightDatabase
-from matchcast.adapters.database.light_ports import LightApiKeys
+from matchcast.adapters.database.light_ports import LightApiKeys, LightLedger
 from matchcast.adapters.database.migrate import migrate
 from matchcast.adapters.database.tables import forecasts, idempotent_answers, tasks
 from matchcast.errors import MatchcastError, TimedOut, Unavailable
+from matchcast.web.answers import Answer
 from matchcast.web.app import WebApp
 from matchcast.web.idempotency import Idempotency
 from matchcast.web.keys import KeyGuard
@@ -77,6 +80,43 @@ def test_the_same_request_gets_the_same_bytes(predict: httpx.Client, database: D
         assert again.headers["content-type"] == first.headers["content-type"]
         assert again.headers["x-request-id"] != first.headers["x-request-id"]
     assert count(database, forecasts) == 1
+
+
+@pytest.mark.parametrize("body", [PAIRING, {"matches": [PAIRING, PAIRING | {"home_team": "Nobody"}]}])
+def test_a_forecast_that_the_ledger_could_not_take_is_tried_again(
+    standing: House,
+    database_url: str,
+    database: Database,
+    key: str,
+    body: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with served(app(settings(standing, database_url)), key) as client:
+        with monkeypatch.context() as away:
+            away.setattr(LightLedger, "record", refused)
+            first = client.post("/predict/", json=body, headers=AGAIN)
+        again = client.post("/predict/", json=body, headers=AGAIN)
+        last = client.post("/predict/", json=body, headers=AGAIN)
+    told = [(answer.json().get("items") or [{"forecast": answer.json()}])[0]["forecast"] for answer in (first, again)]
+    assert [(one["ledger"], one["forecast_id"]) for one in told] == [("behind", None), ("written", 1)]
+    assert "idempotency-replayed" not in again.headers
+    assert (last.content, last.headers["idempotency-replayed"]) == (again.content, "true")
+    assert count(database, forecasts) == 1
+
+
+@pytest.mark.parametrize(("status", "passing"), [(404, False), (422, False), (500, True), (503, True)])
+def test_several_matches_are_tried_again_where_a_fault_of_ours_kept_one_from_its_forecast(
+    status: int, passing: bool
+) -> None:
+    found, wrong = (
+        BatchItem(forecast=None, problem={"status": 404}),
+        BatchItem(forecast=None, problem={"status": status}),
+    )
+    assert is_passing(BatchReply(items=[found, wrong])) == passing
+
+
+def refused(*_: object) -> None:
+    raise Unavailable("the ledger is locked")
 
 
 def test_an_answer_that_found_nothing_is_given_again_too(predict: httpx.Client) -> None:
@@ -163,6 +203,7 @@ class Orders:
     Attributes:
         taken: what was carried out.
         fails: raised instead of an answer.
+        is_passing: whether the answer is.
         begun, go: the operation has begun; it may go on.
     """
 
@@ -170,17 +211,18 @@ class Orders:
     client: httpx.Client = field(init=False)
     taken: list[int] = field(default_factory=list)
     fails: Exception | None = None
+    is_passing: bool = False
     begun: threading.Event = field(default_factory=threading.Event)
     go: threading.Event = field(default_factory=threading.Event)
 
-    def carry_out(self, call: Call[None, Order]) -> Order:
+    def carry_out(self, call: Call[None, Order]) -> Answer:
         """Take an order."""
         self.begun.set()
         assert self.go.wait(30)
         if self.fails is not None:
             raise self.fails
         self.taken.append(call.body.amount)
-        return call.body
+        return Answer(call.body, passing=self.is_passing)
 
     def post(self, amount: int = 1) -> httpx.Response:
         return self.client.post("/orders", json={"amount": amount}, headers=AGAIN)
@@ -204,7 +246,9 @@ def test_while_it_is_under_way_the_same_is_told_so_and_another_is_refused(orders
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(orders.post)
         assert orders.begun.wait(30)
-        assert_problem(orders.post(), 409, None, "is under way; wait for its answer")
+        told = orders.post()
+        assert_problem(told, 409, None, "is under way; wait for its answer")
+        assert told.headers["retry-after"] == "5"
         assert_problem(orders.post(2), 422, "Idempotency-Key")
         orders.go.set()
         assert first.result().status_code == 200
@@ -227,9 +271,45 @@ def test_after_a_fault_of_ours_the_request_may_come_again_changed_or_not(
     assert "idempotency-replayed" not in answer.headers
 
 
+def test_an_answer_that_is_passing_is_not_given_again(orders: Orders) -> None:
+    """What comes after it is."""
+    orders.is_passing = True
+    for _ in range(2):
+        answer = orders.post()
+        assert (answer.status_code, answer.json()) == (200, {"amount": 1})
+        assert "idempotency-replayed" not in answer.headers
+    orders.is_passing = False
+    assert "idempotency-replayed" not in orders.post().headers
+    assert orders.post().headers["idempotency-replayed"] == "true"
+    assert orders.taken == [1, 1, 1]
+
+
+def test_retry_after_tells_when_what_took_too_long_may_begin_again(database_url: str, key: str) -> None:
+    light, taken = LightDatabase(database_url), []
+    idempotency = Idempotency(lambda: KeptAnswers(light), seconds=1)
+    web = WebApp("orders", terms=Terms(KeyGuard(lambda: LightApiKeys(light)), None, idempotency, seconds=1))
+
+    @web.post("/orders", tag="orders", body=Order, gives=Order, scopes=("predict",), idempotent=True)
+    async def order(call: Call[None, Order]) -> Order:
+        """Take an order; the first one takes too long."""
+        taken.append(call.body.amount)
+        await asyncio.sleep(0 if len(taken) > 1 else 30)
+        return call.body
+
+    with served(web, key) as client:
+        late = client.post("/orders", json={"amount": 1}, headers=AGAIN)
+        assert_problem(late, 504, None, "took longer than 1 s")
+        assert late.headers["retry-after"] == "1"
+        time.sleep(int(late.headers["retry-after"]))
+        assert client.post("/orders", json={"amount": 1}, headers=AGAIN).status_code == 200
+    light.close()
+
+
 def test_what_took_too_long_may_still_be_done_and_begins_again_only_after_its_time(orders: Orders) -> None:
     orders.fails = TimedOut("slow")
-    assert_problem(orders.post(), 504)
+    late = orders.post()
+    assert_problem(late, 504, None, "slow")
+    assert late.headers["retry-after"] == "10"
     orders.fails = None
     assert_problem(orders.post(), 409, None, "is under way")
     with orders.database.writing() as connection:

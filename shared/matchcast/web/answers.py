@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 _FRESHNESS: Final = "private, no-cache"
 
@@ -18,11 +19,17 @@ class Answer:
     Attributes:
         content: what is sent as JSON, or bytes as they are; None for none.
         status: None for the operation's own.
+        passing: another try may tell more, so that no Idempotency-Key keeps it.
     """
 
     content: Any = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    passing: bool = False
+
+
+class Passing(Response):
+    """What is sent for an answer that is `passing`."""
 
 
 def etag_of(*parts: str) -> str:

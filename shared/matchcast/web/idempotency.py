@@ -4,29 +4,34 @@ import hashlib
 import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
+from math import ceil
 from typing import Any, Final
 
 from anyio import CancelScope, to_thread
 from starlette.responses import Response
 
 from matchcast.adapters.clock import utc_now
-from matchcast.errors import BadInput, Conflict, MatchcastError, TimedOut, Unavailable
+from matchcast.errors import BadInput, MatchcastError, TimedOut, Unavailable
 from matchcast.ports import ApiKey
 from matchcast.ports.idempotency import Answered, Begun, IdempotentAnswers, InFlight, Mismatch
-from matchcast.web.problems import problem_of
+from matchcast.web.answers import Passing
+from matchcast.web.problems import UnderWay, problem_of
 
 KEY: Final = "idempotency-key"
 LONGEST_KEY: Final = 255
 REPLAYED: Final = "Idempotency-Replayed"
 _LOG: Final = logging.getLogger("matchcast.web")
 _KEPT: Final = ("content-type", "location", "retry-after")
+_ASK_AGAIN: Final = 5
+"""Seconds; what is under way may be answered any moment."""
 
 
 class Idempotency:
     """Carries a request out once for each API key, route and Idempotency-Key.
 
-    An answer below 500 is kept; after a fault of ours the request may be tried again. What took too long, or has no
-    answer because its process died, counts as under way for twice the time that a request may take.
+    An answer below 500 is kept, unless it is passing; after that, and after a fault of ours, the request may be tried again.
+    What took too long, or has no answer because its process died, counts as under way for twice the time that a request
+    may take; Retry-After tells the one who waited too long when that is over.
 
     Args:
         answers: opens the store of answers, on first use.
@@ -52,7 +57,8 @@ class Idempotency:
 
         Raises:
             BadInput: the Idempotency-Key is no text of 1 to 255 printable characters, or came with another body.
-            Conflict: the same request is under way.
+            UnderWay: the same request is under way.
+            TimedOut: it took too long; says when it may begin again.
             Unavailable: the answers cannot be read, so that it is not known whether this was done before.
         """
         if not 0 < len(given) <= LONGEST_KEY or not given.isascii() or not given.isprintable():
@@ -74,11 +80,14 @@ class Idempotency:
                 "Idempotency-Key: was sent with another body before; use a new key for it", "Idempotency-Key"
             )
         if isinstance(begun, InFlight):
-            raise Conflict("Idempotency-Key: a request with it is under way; wait for its answer")
+            raise UnderWay("Idempotency-Key: a request with it is under way; wait for its answer", _ASK_AGAIN)
         try:
             response = await carry_out()
-        except (TimedOut, CancelledError):
+        except CancelledError:
             raise  # it may still be done: the claim stands for its time
+        except TimedOut as error:
+            left = self._seconds - (utc_now() - begun.at).total_seconds()
+            raise TimedOut(str(error), max(1, ceil(left))) from error
         except MatchcastError as error:
             response = problem_of(scope, error)
         except Exception:
@@ -97,7 +106,7 @@ class Idempotency:
         self, answers: IdempotentAnswers, place: tuple[str, str, str], begun: Begun, response: Response | None
     ) -> None:
         try:
-            if response is None or response.status_code >= 500:
+            if response is None or response.status_code >= 500 or isinstance(response, Passing):
                 answers.abandon(*place, begun)
             else:
                 kept = {name: response.headers[name] for name in _KEPT if name in response.headers}

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from matchcast.errors import BadInput, MatchcastError
 from matchcast.fields import BadFields, Fault, read_fields
 from matchcast.ports import ApiKey
-from matchcast.web.answers import Answer, etag_of, is_known, marked
+from matchcast.web.answers import Answer, Passing, etag_of, is_known, marked
 from matchcast.web.idempotency import KEY, Idempotency
 from matchcast.web.keys import HEADER, KeyGuard, Limited, RateLimit
 from matchcast.web.problems import problem, problem_of
@@ -202,7 +202,8 @@ class Endpoint:
             headers |= marked(etag)
             if is_known(request, etag):
                 return Response(None, 304, headers)
-        return Response(raw, status, headers, operation.media_type)
+        sent = Passing if answer.passing else Response
+        return sent(raw, status, headers, operation.media_type)
 
 
 def read_asked(request: Request, kind: type[S]) -> S:

@@ -42,6 +42,14 @@ _ADDRESSES: Final = (
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
+class UnderWay(Conflict):
+    """What is asked for is being done; `retry_after` says in how many seconds to ask for its answer."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Status(NamedTuple):
     """How an error is answered: HTTP status, name of the problem type, headers."""
 
@@ -150,7 +158,7 @@ def problem_of(scope: Mapping[str, Any], error: MatchcastError) -> Response:
     if isinstance(error, Unavailable):
         _LOG.warning("%s: %s", scope["path"], error)
     headers = status.headers
-    if isinstance(error, TooManyRequests | Unavailable) and error.retry_after is not None:
+    if isinstance(error, TooManyRequests | UnderWay | Unavailable) and error.retry_after is not None:
         headers = {"Retry-After": str(error.retry_after)}
     return problem(
         scope,
