@@ -32,17 +32,17 @@ def fresh_world(database_url: str, request: pytest.FixtureRequest, tmp_path: Pat
     furnish(first)
     server, _, template = database_url.rpartition("/")
 
-    def another(number: int) -> DatabaseHouse:
+    def another(number: int, stack: ExitStack) -> DatabaseHouse:
         folder = tmp_path / str(number)
         shutil.copytree(first.folder, folder)
         if database_url.startswith("sqlite"):
             shutil.copy(tmp_path / template, folder / template)
             return DatabaseHouse(folder, f"sqlite:///{folder / template}")
-        return DatabaseHouse(folder, databases.enter_context(fresh_database(server, template)))
+        return DatabaseHouse(folder, stack.enter_context(fresh_database(server, template)))
 
-    with ExitStack() as databases, served(shelf()) as source:
+    with served(shelf()) as source:
         numbers = iter(range(10_000))
-        yield lambda stack: stack.enter_context(world(another(next(numbers)), str(source.base_url)))
+        yield lambda stack: stack.enter_context(world(another(next(numbers), stack), str(source.base_url)))
 
 
 def deliver_the_rest(there: World) -> None:

@@ -11,7 +11,7 @@ import yaml
 from matchcast.adapters.registry import BUNDLE_FOLDER, BUNDLE_VERSION
 from matchcast.events import ModelPromoted, ModelRejected, payload_of
 from matchcast.model.bundle import load_bundle, pack_bundle
-from matchcast.usecases.champion import CHAMPION_KEY, champion_pointer
+from matchcast.usecases.champion import CHAMPION_KEY, ChampionPointer, champion_pointer
 from tests.entrypoints import fleet as fleets
 from tests.entrypoints.fleet import REGISTERED, ROOT, TOKEN, Fleet, Load, until
 from tests.entrypoints.house import bundle_files, passed, promote_unchecked
@@ -27,6 +27,14 @@ pytestmark = [
 def fleet(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Fleet]:
     with fleets.running(tmp_path_factory.mktemp("fleet"), postgres) as running:
         yield running
+
+
+def announced(fleet: Fleet, pointer: ChampionPointer) -> bool:
+    """Whether the broker was told of it, and of nothing since."""
+    last = fleet.broker.events[-1]
+    if last.type != ModelPromoted.type():
+        return False
+    return payload_of(last, ModelPromoted).promoted_at.isoformat() == pointer.promoted_at
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +115,7 @@ def test_a_promotion_and_its_rollback_reach_four_loaded_processes_without_an_err
 def test_what_is_broken_replayed_out_of_order_or_not_ours_changes_nothing(fleet: Fleet) -> None:
     whole = fleet.set_champion(1)
     serving = fleet.settled(whole)
-    until(lambda: fleet.broker.types[-1] == "model.promoted")
-    until(lambda: payload_of(fleet.broker.events[-1], ModelPromoted).promoted_at.isoformat() == whole.promoted_at)
+    until(lambda: announced(fleet, whole))
     told = len(fleet.broker.events)
     pointer = fleet.objects.get(CHAMPION_KEY)
     with fleet.load() as load:
@@ -143,8 +150,9 @@ def test_what_is_broken_replayed_out_of_order_or_not_ours_changes_nothing(fleet:
 
 def test_a_promotion_while_reload_is_down_is_served_at_once_and_announced_when_it_is_back(fleet: Fleet) -> None:
     """MinIO keeps the notification in its folder."""
-    serving = fleet.settled(fleet.set_champion(1))
-    until(lambda: fleet.broker.events[-1].data["version"] == serving[0])
+    first = fleet.set_champion(1)
+    serving = fleet.settled(first)
+    until(lambda: announced(fleet, first))
     told = len(fleet.broker.events)
     fleet.reload.stop()
     with fleet.load() as load:

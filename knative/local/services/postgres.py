@@ -16,6 +16,8 @@ from knative.local.services.program import Program, free_ports, inherited, own, 
 from matchcast.errors import Unavailable
 
 START_SECONDS: Final = 60.0
+CONNECTIONS: Final = 300
+"""At once; every function may hold 15, and Airflow its own."""
 USER: Final = "app"
 _OWNER: Final = "postgres"
 
@@ -148,7 +150,7 @@ def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
 
 
 def _settings(fsync: bool) -> list[str]:
-    given = ["fsync=on"] if fsync else ["fsync=off", "max_wal_size=128MB"]
+    given = [f"max_connections={CONNECTIONS}", *(["fsync=on"] if fsync else ["fsync=off", "max_wal_size=128MB"])]
     return [word for setting in given for word in ("-c", setting)]
 
 
