@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from functions.lookup.asked import AskedForecast, AskedList, AskedTask
 from functions.lookup.ledger import FORECASTS_ANSWER, MATCHES_ANSWER, add_ledger
+from matchcast.adapters.watched import Watched
 from matchcast.errors import NotFound
 from matchcast.ports import Clock, MatchReader
 from matchcast.ports.events import Tasks, TaskState
@@ -31,7 +32,7 @@ from matchcast.web.replies import (
 
 def build(
     *,
-    published: Callable[[], Published],
+    published: Watched[Published],
     matches: Callable[[], MatchReader],
     tasks: Callable[[], Tasks],
     terms: Terms,
@@ -43,7 +44,7 @@ def build(
 
     @web.get(
         "/predict/{match_id}", tag="forecasts", asked=AskedForecast, gives=ForecastReply, scopes=("predict",),
-        at_once=True, meanwhile=MATCHES_ANSWER,
+        at_once=published.ready, meanwhile=MATCHES_ANSWER,
     )  # fmt: skip
     def forecast_of(call: Call[AskedForecast, None]) -> Answer:
         """The current forecast of an upcoming fixture, as the batch made it.

@@ -1,6 +1,6 @@
 """How POST /predict/ is answered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -9,6 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from functions.predict_sync.replies import BatchItem, BatchReply
 from functions.predict_sync.requests import MatchRequest, PredictRequest
 from matchcast.adapters.clock import Timer
+from matchcast.adapters.watched import Watched
 from matchcast.domain.assumption import Supposed
 from matchcast.domain.forecast import Cause
 from matchcast.errors import MatchcastError
@@ -58,9 +59,9 @@ class Answering:
 
     def __init__(
         self,
-        champion: Callable[[], Champion],
+        champion: Watched[Champion],
         models: Models,
-        published: Callable[[], Published],
+        published: Watched[Published],
         shown: ShownForecasts,
         now: Clock,
         seconds: float,
@@ -73,7 +74,6 @@ class Answering:
         self._now = now
         self._seconds = seconds
         self._telemetry = telemetry
-        self._is_open = False
         self._finding: Final = {name: CapacityLimiter(1) for name in (CHALLENGER, _OTHERS)}
         """Threads that wait for other models than the champion; a slow store holds up nobody else."""
 
@@ -84,7 +84,7 @@ class Answering:
         """
         body, deadline = call.body, Timer(self._seconds)
         with self._telemetry.prediction_seconds.time():
-            if self._is_open and body.matches is None and body.model == CHAMPION:
+            if self._ready() and body.matches is None and body.model == CHAMPION:
                 with_ = self._with()
                 known = self._shown.again(body.question(), **with_._asdict())
                 if known is not None and not (body.explain or body.interval):
@@ -92,6 +92,10 @@ class Answering:
             other = None if body.model == CHAMPION else await self._other(body.model)
             scope = call.request.scope
             return await to_thread.run_sync(self._waiting, body, other, scope, deadline, abandon_on_cancel=True)
+
+    def _ready(self) -> bool:
+        """Whether what answers are made with is loaded, so that nobody waits for it."""
+        return self._champion.ready() and self._published.ready()
 
     async def _other(self, name: str) -> Bundle:
         loaded = self._models.loaded(name)
@@ -104,7 +108,6 @@ class Answering:
         self, body: PredictRequest, other: Bundle | None, scope: Mapping[str, Any], deadline: Deadline
     ) -> PredictionReply | BatchReply:
         with_ = self._with(other)
-        self._is_open = True
         if body.matches is not None:
             answers = self._answers(body.matches, body, with_, deadline)
             return BatchReply(items=[self._item(answer, body, with_, scope) for answer in answers])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functions.predict_sync.answering import Answering
 from functions.predict_sync.replies import BatchReply, ModelReply, is_passing, model_reply
 from functions.predict_sync.requests import PredictRequest
+from matchcast.adapters.watched import Watched
 from matchcast.features.contract import kernel_hash
 from matchcast.ports import Clock, LedgerEnd, ObjectStore
 from matchcast.ports.cache import Cache
@@ -24,10 +25,10 @@ from matchcast.web.replies import PredictionReply
 
 def build(
     *,
-    champion: Callable[[], Champion],
+    champion: Watched[Champion],
     challenger: Callable[[], Challenger],
     objects: Callable[[], ObjectStore],
-    published: Callable[[], Published],
+    published: Watched[Published],
     ledger: Callable[[], LedgerEnd],
     cache: Callable[[], Cache],
     terms: Terms,

@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.lookup.main import app
+from functions.lookup.main import app, build
 from matchcast.adapters.database.api_keys import SqlApiKeys
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.objects_folder import FolderStore
+from matchcast.adapters.watched import Watched
 from matchcast.model.bundle import load_bundle
+from matchcast.settings import LookupSettings, read_settings
+from matchcast.usecases.publish import SNAPSHOT_KEY, Published
+from matchcast.web.connections import Connections
 from tests.entrypoints import house
 from tests.entrypoints.house import House
 from tests.entrypoints.served import assert_problem, served
@@ -38,6 +46,40 @@ def test_starting_loads_no_numeric_library() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "matchcast" in loaded
     assert not {"numpy", "scipy", "pandas", "pyarrow", "sklearn", "xgboost", "numba", "mlflow"} & set(loaded)
+
+
+def test_while_the_snapshot_is_waited_for_others_are_answered_and_from_then_on_no_thread_is_taken(
+    standing: House,
+) -> None:
+    to = Connections(read_settings(LookupSettings, standing.environment))
+    stored, go, asked_in = to.snapshot(), threading.Event(), []
+
+    def load(_: FolderStore) -> Published:
+        assert go.wait(30)
+        return stored()
+
+    def noted() -> datetime:
+        asked_in.append(threading.current_thread().name)
+        return house.NOW
+
+    web = build(
+        published=Watched(standing.objects, SNAPSHOT_KEY, load), matches=to.matches, tasks=to.tasks, terms=to.terms,
+        telemetry=to.telemetry(), now=noted,
+    )  # fmt: skip
+    path = f"/predict/{house.fixtures()[0].match_id}"
+    with served(web, standing.key("predict")) as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, path)
+        try:
+            for _ in range(20):
+                assert client.get("/livez", timeout=2).status_code == 200
+                time.sleep(0.02)
+            assert not waiting.done()
+        finally:
+            go.set()
+        assert waiting.result().status_code == client.get(path).status_code == 200
+    first, second = asked_in
+    assert "worker" in first
+    assert "worker" not in second
 
 
 def test_the_current_forecast_is_shown_as_the_batch_made_it(lookup: httpx.Client) -> None:

@@ -73,6 +73,10 @@ class Watched(Generic[T]):
         value = self._value
         return self._first() if value is None else value
 
+    def ready(self) -> bool:
+        """Whether something is loaded, so that no call waits."""
+        return self._value is not None
+
     def look(self) -> None:
         """Look at the pointer now, and swap if it changed, or if what it points to was broken."""
         with self._lock:

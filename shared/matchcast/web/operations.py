@@ -77,7 +77,7 @@ class Operation:
 
     Attributes:
         run: gives what is shown, as it is or in an `Answer`; a plain function runs in a thread.
-        at_once: a plain function that waits for nothing and needs none.
+        at_once: whether a plain function would wait for nothing now, so that it needs none.
         asked: names and types of the parameters in path and query.
         gives: type of the body of a good answer, or a tuple of those that it may have; None for no JSON.
         scopes: of which a key needs one; none: open to all.
@@ -100,7 +100,7 @@ class Operation:
     scopes: tuple[str, ...] = ()
     media_type: str = JSON
     seconds: float | None = None
-    at_once: bool = False
+    at_once: Callable[[], bool] = bool
     idempotent: bool = False
     weight: Callable[[Any], int] | None = None
     hidden: bool = False
@@ -175,7 +175,7 @@ class Endpoint:
 
     async def _carried_out(self, call: Call[Any, Any]) -> Response:
         run = self._operation.run
-        if self._operation.at_once:
+        if self._operation.at_once():
             made = run(call)
         elif self._waits:
             try:

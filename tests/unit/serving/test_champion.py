@@ -161,7 +161,9 @@ def until(holds: Callable[[], bool]) -> None:
 def test_a_new_champion_is_noticed_without_being_asked_for(here: House) -> None:
     champion = watched(here, every=0.01)
     here.promote(1)
+    assert not champion.ready()
     first = champion()
+    assert champion.ready()
     assert champion() is first
     second = here.promote(2)
     until(lambda: champion().pointer == second)
