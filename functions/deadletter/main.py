@@ -95,10 +95,10 @@ def build(
 
     @web.post(
         "/monitoring/dead-letters/{letter_id}/replay", tag="dead letters", asked=AskedLetter, gives=LetterReply,
-        status=202, scopes=("admin",), idempotent=True,
+        status=202, scopes=("admin",), idempotent=True, troubles=(410,),
     )  # fmt: skip
     def replay(call: Call[AskedLetter, None]) -> LetterReply:
-        """Publish the letter's event again and open its task again; 409 if that is done already."""
+        """Publish the letter's event again and open its task again; 409 if that is done already, 410 if the task is gone."""
         letter = replay_letter(
             call.asked.letter_id, letters=letters(), tasks=tasks(), transaction=transaction, sinks=sinks, now=now()
         )

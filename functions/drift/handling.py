@@ -33,5 +33,5 @@ class Handlers:
         from matchcast.usecases.sweep import sweep
 
         now = self._to.now()
-        sweep(self._to.leftovers(), now - timedelta(days=self._settings.retention_days), deadline)
+        sweep(self._to.leftovers(), now, timedelta(days=self._settings.retention_days), deadline)
         return watch_with(self._to, self._settings, self._service).check(event, now, deadline)

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from matchcast.adapters.clock import Timer
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.idempotent import KeptAnswers
 from matchcast.adapters.database.leftovers import SqlLeftovers
 from matchcast.adapters.database.light import LightDatabase
 from matchcast.adapters.database.tables import idempotent_answers
 from matchcast.ports.idempotency import Answered, Begun, InFlight, Mismatch
+from matchcast.usecases.sweep import sweep
 from tests.contract.matches import NOW
 
 ONE = ("key-1", "POST /predict/", "order-7")
@@ -119,9 +121,10 @@ def test_of_many_at_once_one_begins(light: LightDatabase) -> None:
         assert sorted(type(claim).__name__ for claim in of_one_key) == ["Begun", *["InFlight"] * 7]
 
 
-def test_old_ones_are_removed_by_the_sweep(database: Database, light: LightDatabase) -> None:
+def test_expired_ones_are_removed_by_the_next_sweep(database: Database, light: LightDatabase) -> None:
+    """Bodies and all, and not only after the days for which a task is kept."""
     for number in range(3):
         begin(KeptAnswers(light), after(10 * number), (*ONE[:2], f"order-{number}"))
-    assert SqlLeftovers(database).remove_some(after(3611)) == 2
+    sweep(SqlLeftovers(database), after(3611), timedelta(days=30), Timer(30))
     with database.reading() as connection:
         assert connection.execute(select(func.count()).select_from(idempotent_answers)).scalar_one() == 1

@@ -218,7 +218,7 @@ def test_the_last_scrape_is_told_when_its_task_is_gone(database: Database, store
         tasks.add(Task(f"t{number}", "scrape", TaskState.PENDING, NOW, NOW, NOW + WINDOW))
         tasks.finish(f"t{number}", NOW + timedelta(hours=hours), result={})
         assert store.read(NOW, WINDOW).scraped_at == NOW + timedelta(hours=5)
-    assert SqlLeftovers(database).remove_some(NOW + 2 * WINDOW) == 2
+    assert SqlLeftovers(database).remove_some(NOW + 2 * WINDOW, NOW, ()) == 2
     stored = store.read(NOW, WINDOW)
     assert (stored.tasks, stored.totals, stored.scraped_at) == ({}, {}, NOW + timedelta(hours=5))
 

@@ -4,19 +4,24 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from matchcast.adapters.clock import Timer
 from matchcast.adapters.database.dead_letters import SqlDeadLetters
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.inbox import SqlInbox
 from matchcast.adapters.database.leftovers import SqlLeftovers
 from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.domain.event import Event
-from matchcast.errors import TaskEnded, Unavailable
+from matchcast.errors import TaskEnded, TaskExpired, TimedOut, Unavailable
+from matchcast.events import PredictionRequested, first_event
 from matchcast.ports.events import DeadLetter, Finished, Task, TaskState
+from matchcast.usecases.lookup import task_status
+from matchcast.usecases.sweep import sweep
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)
 EVENT = Event("e1", "/matchcast/tests", "asked", NOW, {"n": [1, None, "ü"]}, None, {"a": "b"})
@@ -154,6 +159,19 @@ def test_a_failed_task_can_be_opened_again(database: Database) -> None:
     assert tasks.find("t1") == task()
 
 
+def test_a_task_opened_again_late_is_kept_as_long_as_it_was_at_first(database: Database) -> None:
+    tasks = SqlTasks(database)
+    tasks.add(task())
+    tasks.finish("t1", NOW, problem={"detail": "no"})
+    late = NOW + timedelta(days=40)
+    assert tasks.reopen("t1", late)
+    found = tasks.find("t1")
+    assert found == task()._replace(updated_at=late, expires_at=late + timedelta(hours=1))
+    assert task_status("t1", tasks, late) == found
+    with pytest.raises(TaskExpired):
+        task_status("t1", tasks, late + timedelta(hours=1))
+
+
 def test_several_tasks_are_held_and_finished_in_one_transaction(database: Database) -> None:
     tasks = SqlTasks(database)
     for name in ("t1", "t2", "over"):
@@ -275,9 +293,9 @@ def test_what_ended_long_ago_is_removed_and_nothing_else(database: Database) -> 
     letters.mark_replayed("replayed", NOW)
 
     leftovers = SqlLeftovers(database)
-    assert leftovers.remove_some(NOW - ago) == 0
-    assert leftovers.remove_some(NOW - ago + timedelta(seconds=1)) == 3
-    assert leftovers.remove_some(NOW - ago + timedelta(seconds=1)) == 0
+    assert leftovers.remove_some(NOW - ago, NOW, ()) == 0
+    assert leftovers.remove_some(NOW - ago + timedelta(seconds=1), NOW, ()) == 3
+    assert leftovers.remove_some(NOW - ago + timedelta(seconds=1), NOW, ()) == 0
     assert [bool(tasks.find(name)) for name in ("old", "expired", "new")] == [False, True, True]
     assert [bool(inbox.handled("drift", event)) for event in (EVENT, later)] == [False, True]
     assert [bool(letters.find(name)) for name in ("old", "replayed", "open")] == [False, True, True]
@@ -287,5 +305,34 @@ def test_leftovers_are_removed_some_at_a_time(database: Database, monkeypatch: p
     monkeypatch.setattr("matchcast.adapters.database.leftovers._AT_ONCE", 4)
     tasks = SqlTasks(database)
     tasks.add(*(task(f"t{number}") for number in range(10)))
-    counts = [SqlLeftovers(database).remove_some(NOW + timedelta(days=1)) for _ in range(4)]
+    counts = [SqlLeftovers(database).remove_some(NOW + timedelta(days=1), NOW, ()) for _ in range(4)]
     assert counts == [4, 4, 2, 0]
+
+
+def asking(task_id: str, *, open_: bool, letters: SqlDeadLetters) -> None:
+    """A letter whose event asks for a task's work."""
+    event = first_event(PredictionRequested(task_id=task_id, match_id=7), id=task_id, service="predict-async", now=NOW)
+    letters.add(letter(task_id)._replace(event=event))
+    if not open_:
+        letters.mark_replayed(task_id, NOW)
+
+
+def test_tasks_that_open_letters_ask_for_outlive_the_sweep(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nothing would come of replaying them."""
+    monkeypatch.setattr("matchcast.adapters.database.leftovers._AT_ONCE", 2)
+    tasks, letters = SqlTasks(database), SqlDeadLetters(database)
+    tasks.add(*(task(f"t{number}") for number in range(10)))
+    letters.add(letter("about nothing")._replace(event=replace(EVENT, data={"note": "\0 \ud800"})))
+    for number in range(4):
+        asking(f"t{number}", open_=True, letters=letters)
+    asking("t4", open_=False, letters=letters)
+    later = NOW + timedelta(days=40)
+    sweep(SqlLeftovers(database), later, timedelta(days=30), Timer(30))
+    assert [bool(tasks.find(f"t{number}")) for number in range(10)] == [True] * 4 + [False] * 6
+
+
+def test_a_sweep_out_of_time_says_that_there_is_more(database: Database) -> None:
+    SqlTasks(database).add(task())
+    with pytest.raises(TimedOut):
+        sweep(SqlLeftovers(database), NOW + timedelta(days=40), timedelta(days=30), Timer(0))
+    assert SqlTasks(database).find("t1") is None

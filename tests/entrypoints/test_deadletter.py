@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from matchcast.domain.event import Event, derived_id
 from matchcast.errors import BadInput
 from matchcast.events import PING, PredictionRequested, ScrapeRequested, first_event
 from matchcast.ports.events import Task, TaskState
+from matchcast.usecases.lookup import task_status
 from tests.entrypoints.recorder import Recorder, deliver, recording, reply_of
 from tests.entrypoints.served import assert_problem, served
 
@@ -213,7 +215,7 @@ def test_a_death_told_again_after_its_replay_is_no_new_one(
 
 
 def test_a_replay_that_dies_at_another_subscriber_is_the_death_that_is_known_there(
-    deadletter: httpx.Client, brokers: dict[str, Recorder]
+    deadletter: httpx.Client, tasks: SqlTasks, brokers: dict[str, Recorder]
 ) -> None:
     """All subscribers of a type get the event again."""
     die(deadletter)
@@ -290,6 +292,44 @@ def test_nothing_has_changed_where_the_broker_did_not_take_the_event(
     assert state(tasks) is TaskState.FAILURE
     brokers["inference"].status = 202
     assert deadletter.post(f"{LETTERS}/{before[0]['letter_id']}/replay").status_code == 202
+
+
+def test_a_task_whose_status_was_gone_can_be_asked_for_again_after_its_replay(
+    deadletter: httpx.Client, tasks: SqlTasks
+) -> None:
+    die(deadletter)
+    (letter,) = letters(deadletter)
+    assert deadletter.post(f"{LETTERS}/{letter['letter_id']}/replay").status_code == 202
+    found = tasks.find("t1")
+    assert found is not None
+    assert found.expires_at - found.updated_at == timedelta(days=1)
+    assert task_status("t1", tasks, found.updated_at).state is TaskState.PENDING
+
+
+def test_a_letter_whose_task_is_gone_is_not_replayed_and_stays_open(
+    deadletter: httpx.Client, brokers: dict[str, Recorder]
+) -> None:
+    asked = ScrapeRequested(task_id="t2", source="demo", first_day=NOW.date(), last_day=NOW.date())
+    die(deadletter)
+    die(deadletter, first_event(asked, id="s1", service="scrape", now=NOW), "ingest")
+    before = letters(deadletter, open=True)
+    for letter, task_id in zip(before, ("t1", "t2"), strict=True):
+        answer = deadletter.post(f"{LETTERS}/{letter['letter_id']}/replay")
+        assert_problem(answer, 410, words=f"there is no task {task_id} any more")
+    assert letters(deadletter, open=True) == before
+    assert brokers["inference"].events == brokers["ingest"].events == []
+
+
+def test_an_event_that_brings_its_task_along_is_replayed_without_one(
+    deadletter: httpx.Client, brokers: dict[str, Recorder]
+) -> None:
+    asked = ScrapeRequested(task_id="t2", source="demo", first_day=NOW.date(), last_day=NOW.date())
+    ping = Event("p1", "/pingsources/odds", PING, NOW, {"source": "demo", "days_before": 1, "days_after": 1})
+    die(deadletter, replace(first_event(asked, id="s1", service="scrape", now=NOW), source="/elsewhere"), "ingest")
+    die(deadletter, ping, "ingest")
+    for letter in letters(deadletter):
+        assert deadletter.post(f"{LETTERS}/{letter['letter_id']}/replay").status_code == 202
+    assert len(brokers["ingest"].events) == 2
 
 
 def test_a_task_that_had_succeeded_stays_so(deadletter: httpx.Client, tasks: SqlTasks) -> None:
@@ -385,8 +425,33 @@ def test_the_list_is_paged_in_the_order_of_death(deadletter: httpx.Client) -> No
     assert seen == [f"e{number}" for number in range(5)]
 
 
-@pytest.mark.parametrize("cursor", ["x", "eA", "MjAyNS0wMy0wMSBh", "MjAyNS0wMy0wMVQwOTowMDowMCswMDowMCAA"])
-def test_a_cursor_of_somebody_else_is_refused(deadletter: httpx.Client, cursor: str) -> None:
+@pytest.mark.parametrize(
+    "position",
+    [
+        "x",
+        "2025-03-01 a",
+        "2025-03-01T09:00:00+00:00 \0",
+        "2025-03-01T09:00:00+00:00 ",
+        "2025-03-01T09:00:00 a",
+        "2025-03-01T10:00:00+01:00 a",
+        "2025-03-01T09:00:00Z a",
+        "0001-01-01T00:00:00+14:00 a",
+        "9999-12-31T23:59:59-14:00 a",
+    ],
+)
+def test_a_cursor_of_somebody_else_is_refused(deadletter: httpx.Client, position: str) -> None:
+    cursor = urlsafe_b64encode(position.encode()).decode().rstrip("=")
+    assert_problem(deadletter.get(LETTERS, params={"cursor": cursor}), 422, "cursor")
+
+
+@pytest.mark.parametrize("cursor", ["x", "ä", "eA", "eA==", ""])
+def test_a_cursor_that_says_nothing_is_refused(deadletter: httpx.Client, cursor: str) -> None:
+    assert_problem(deadletter.get(LETTERS, params={"cursor": cursor}), 422, "cursor")
+
+
+def test_a_cursor_is_written_in_one_way(deadletter: httpx.Client) -> None:
+    cursor = urlsafe_b64encode(b"2025-03-01T09:00:00+00:00 ab").decode()
+    assert deadletter.get(LETTERS, params={"cursor": cursor.rstrip("=")}).status_code == 200
     assert_problem(deadletter.get(LETTERS, params={"cursor": cursor}), 422, "cursor")
 
 
@@ -470,7 +535,7 @@ def test_whoever_takes_a_replayed_event_at_once_finds_its_task_open(
 
 
 def test_attributes_of_any_letters_are_replayed_as_they_were(
-    deadletter: httpx.Client, brokers: dict[str, Recorder]
+    deadletter: httpx.Client, tasks: SqlTasks, brokers: dict[str, Recorder]
 ) -> None:
     odd = replace(ASKED, id='50 % "Ålmouth"', subject="Köln – 大阪", extensions={"note": "one\ntwo"})
     assert die(deadletter, odd).status_code == 204

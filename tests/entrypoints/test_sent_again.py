@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from matchcast.adapters.database.tables import idempotent_answers, tasks
 from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.domain.event import Event
 from matchcast.events import PredictionRequested, first_event
+from matchcast.ports.events import Task, TaskState
 from tests.entrypoints.recorder import Recorder, deliver, recording
 from tests.entrypoints.served import PAIRING, assert_problem, served
 
@@ -172,6 +173,9 @@ def test_a_replay_is_asked_for_once_under_its_key_and_for_one_letter(
         }
         with served(deadletter_app(environment), key) as client:
             for task_id in ("t1", "t2"):
+                SqlTasks(database).add(
+                    Task(task_id, "prediction", TaskState.PENDING, NOW, NOW, NOW + timedelta(days=1))
+                )
                 deliver(client, dead(task_id), "/from/inference")
             items = client.get("/monitoring/dead-letters").json()["items"]
             one, other = (f"/monitoring/dead-letters/{item['letter_id']}/replay" for item in items)

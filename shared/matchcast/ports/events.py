@@ -1,6 +1,6 @@
 """What the handling of events and tasks needs from outside."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -166,7 +166,7 @@ class Tasks(Protocol):
         ...
 
     def reopen(self, task_id: str, now: datetime) -> bool:
-        """Make a failed task pending again. False if it did not fail."""
+        """Make a failed task pending again, its status to be asked for as long as at first. False if it did not fail."""
         ...
 
 
@@ -225,8 +225,17 @@ class DeadLetters(Protocol):
 
 
 class Leftovers(Protocol):
-    """Tasks that expired, records of events that were handled, and letters that were replayed."""
+    """Tasks and answers that expired, records of events that were handled, and letters that were replayed."""
 
-    def remove_some(self, before: datetime) -> int:
-        """Remove some of those from before an instant, so few that it is done soon. 0 if there were none."""
+    def replayable(self) -> Iterator[Event]:
+        """The events of open letters."""
+        ...
+
+    def remove_some(self, before: datetime, now: datetime, kept: Collection[str]) -> int:
+        """Remove some of those from before an instant, so few that it is done soon. 0 if there were none.
+
+        Args:
+            now: answers from before this are removed.
+            kept: tasks that stay.
+        """
         ...

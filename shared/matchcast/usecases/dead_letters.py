@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from matchcast.domain.event import Event, named_id
-from matchcast.errors import BadInput, Conflict, MatchcastError, NotFound, TimedOut, Unavailable
+from matchcast.domain.event import Event, named_id, source_of
+from matchcast.errors import BadInput, Conflict, MatchcastError, NotFound, TaskExpired, TimedOut, Unavailable
 from matchcast.events import PING, PredictionRequested, Problem, ScrapeRequested
 from matchcast.ports.events import DeadLetter, DeadLetters, Deadline, Sink, Task, Tasks, Transaction
 from matchcast.usecases.asking import task_named_by
@@ -75,7 +75,7 @@ def keep_letter(
         replayed_at=None,
         trigger=_printable(told.get(TRIGGER, ""), _LONGEST_TRIGGER) or None,
     )
-    task_id = _task_of(event)
+    task_id = task_of(event)
     with transaction():
         if letters.add(letter) and task_id is not None:
             problem = problem_of(_given_up(letter, tasks.find(task_id)))
@@ -102,7 +102,9 @@ def list_letters(cursor: str | None, limit: int, letters: DeadLetters, *, open_o
         BadInput: the cursor is not one of ours.
     """
     found = letters.page(_read_cursor(cursor), limit + 1, open_only=open_only)
-    return LetterPage(tuple(found[:limit]), _cursor_after(found[limit - 1]) if len(found) > limit else None)
+    items = tuple(found[:limit])
+    more = len(found) > limit
+    return LetterPage(items, _cursor_after(items[-1].died_at, items[-1].letter_id) if more else None)
 
 
 def replay_letter(
@@ -126,17 +128,34 @@ def replay_letter(
     Raises:
         NotFound: there is no such letter.
         Conflict: it was replayed and did not die since.
+        TaskExpired: the event's task is gone, without which nothing would come of it; the letter stays open.
         Unavailable: the broker did not take the event.
     """
     letter = find_letter(letter_id, letters)
     with transaction():
         if not letters.mark_replayed(letter_id, now):
             raise Conflict(f"letter_id: {letter_id} was replayed and has not died since; there is nothing to replay")
-        task_id = _task_of(letter.event)
-        if task_id is not None:
-            tasks.reopen(task_id, now)
+        task_id = task_of(letter.event)
+        if task_id is not None and not tasks.reopen(task_id, now):
+            _check_task(letter.event, task_id, tasks)
         sinks[letter.broker]().publish(_replayed(letter))
     return letter._replace(replayed_at=now)
+
+
+def task_of(event: Event) -> str | None:
+    """The task that an event is for."""
+    if event.type == PING:
+        return task_of_ping(event)
+    return task_named_by(event) if event.type in (PredictionRequested.type(), ScrapeRequested.type()) else None
+
+
+def _check_task(event: Event, task_id: str, tasks: Tasks) -> None:
+    """That there is the task, unless whoever handles the event makes it."""
+    accepted = event.type == PredictionRequested.type() or event.source == source_of("scrape")
+    if accepted and tasks.find(task_id) is None:
+        raise TaskExpired(
+            f"letter_id: there is no task {task_id} any more, and nothing would come of the event; ask for its work anew"
+        )
 
 
 def _replayed(letter: DeadLetter) -> Event:
@@ -162,13 +181,6 @@ def _given_up(letter: DeadLetter, task: Task | None) -> Unavailable:
     return TimedOut(message) if letter.code == _GATEWAY_TIMEOUT else Unavailable(message)
 
 
-def _task_of(event: Event) -> str | None:
-    """The task that an event is for."""
-    if event.type == PING:
-        return task_of_ping(event)
-    return task_named_by(event) if event.type in (PredictionRequested.type(), ScrapeRequested.type()) else None
-
-
 def _code(told: str | None) -> int | None:
     try:
         code = int(told or "")
@@ -181,8 +193,8 @@ def _printable(text: str, longest: int) -> str:
     return "".join(character if character.isprintable() else " " for character in text[:longest])
 
 
-def _cursor_after(letter: DeadLetter) -> str:
-    position = f"{letter.died_at.astimezone(UTC).isoformat()} {letter.letter_id}"
+def _cursor_after(died_at: datetime, letter_id: str) -> str:
+    position = f"{died_at.astimezone(UTC).isoformat()} {letter_id}"
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
@@ -192,9 +204,9 @@ def _read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
         at, _, letter_id = text.partition(" ")
-        died_at = datetime.fromisoformat(at)
-        if died_at.tzinfo is None or not letter_id or not letter_id.isprintable():
+        died_at = datetime.fromisoformat(at).astimezone(UTC)
+        if not letter_id or not letter_id.isprintable() or _cursor_after(died_at, letter_id) != cursor:
             raise ValueError("not a position")
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise BadInput("cursor: this is no cursor of ours; start again without one", "cursor") from error
     return died_at, letter_id

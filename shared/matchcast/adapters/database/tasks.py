@@ -87,7 +87,13 @@ class SqlTasks:
                 connection.execute(_IT, rows)
 
     def reopen(self, task_id: str, now: datetime) -> bool:
-        return self._change(_FAILED, task_id, state=TaskState.PENDING.value, updated_at=now, problem=None)
+        with self._database.writing():
+            task = self.find(task_id)
+            if task is None:
+                return False
+            until = now + (task.expires_at - task.submitted_at)
+            pending = TaskState.PENDING.value
+            return self._change(_FAILED, task_id, state=pending, updated_at=now, expires_at=until, problem=None)
 
     def _change(self, those: Update, task_id: str, **values: Any) -> bool:
         """Whether the task was in one of those states; a change that another transaction is about to make is waited for."""
