@@ -14,9 +14,10 @@ from matchcast.adapters.clock import Timer
 from matchcast.adapters.database.chains import SqlChains
 from matchcast.adapters.database.engine import Database
 from matchcast.domain.forecast import GENESIS_HASH, Cause, counts
-from matchcast.domain.match import MatchStatus
+from matchcast.domain.match import MatchStatus, Odds, OddsMoment
 from matchcast.errors import BadInput, TimedOut
 from matchcast.events import ForecastsSettled
+from matchcast.model.market import CLOSING_BOOKS
 from matchcast.ports import ResolvedMatch
 from matchcast.usecases.ledger import verify
 from tests.contract.matches import KICKOFF, fixture, ingested, told
@@ -135,6 +136,59 @@ def test_closing_prices_that_come_later_complete_a_settlement_without_correcting
     reply = place.settle(match_id, id="e2")
     assert (reply.matches, reply.corrected) == ((match_id,), ())
     assert place.settlements.last([match_id])[match_id].market is not None
+
+
+def test_closing_prices_that_no_event_told_of_are_settled_with_the_next_event(place: Place) -> None:
+    place.load(told(odds=()))
+    place.forecast()
+    place.settle(place.match_id())
+    place.load(told(odds=CLOSING))
+    reply = place.settle(id="e2")
+    assert (reply.matches, reply.corrected) == ((place.match_id(),), ())
+    assert [s.market and s.market.bookmaker for s in place.all()] == [None, "Avg"]
+    assert place.settle(id="e3").matches == (), "completed once"
+    assert verify(SqlChains(place.database)).whole
+
+
+@pytest.mark.parametrize(
+    "odds",
+    [
+        (),
+        (Odds("B365", OddsMoment.CLOSING, 2.0, 3.5, 4.0),),
+        (Odds("Avg", OddsMoment.OPENING, 2.0, 3.5, 4.0),),
+    ],
+)
+def test_only_closing_prices_of_the_books_that_stand_for_the_market_make_a_match_due(
+    place: Place, odds: tuple[Odds, ...]
+) -> None:
+    place.load(told(odds=()))
+    place.forecast()
+    place.settle(place.match_id())
+    place.load(told(odds=odds))
+    assert place.settlements.due(KICKOFF - DAY, CLOSING_BOOKS) == []
+
+
+def test_closing_prices_make_a_match_due_as_long_as_its_kickoff_is_not_too_long_ago(place: Place) -> None:
+    place.load(told(odds=()))
+    place.forecast()
+    place.settle(place.match_id())
+    place.load(told(odds=CLOSING))
+    assert place.settlements.due(KICKOFF - DAY, CLOSING_BOOKS) == [place.match_id()]
+    assert place.settlements.due(KICKOFF, CLOSING_BOOKS) == []
+    later = KICKOFF + 91 * DAY
+    assert place.settle(id="e2", now=later).matches == ()
+    assert place.settle(place.match_id(), id="e3", now=later).matches == (place.match_id(),)
+
+
+def test_prices_of_a_match_without_result_make_nothing_due(place: Place) -> None:
+    place.load(told(odds=()))
+    place.forecast()
+    place.settle(place.match_id())
+    place.change(home_goals=None, away_goals=None)
+    place.settle(id="e2")
+    place.load(told(odds=CLOSING))
+    place.change(home_goals=None, away_goals=None)
+    assert place.settlements.due(KICKOFF - DAY, CLOSING_BOOKS) == []
 
 
 @pytest.mark.parametrize("status", [MatchStatus.ABANDONED, MatchStatus.CANCELLED, MatchStatus.POSTPONED])

@@ -60,12 +60,13 @@ class Settlements(Protocol):
         """Wait until no other transaction settles, and keep others waiting until this one ends."""
         ...
 
-    def due(self, since: datetime) -> Sequence[int]:
+    def due(self, since: datetime, bookmakers: Sequence[str]) -> Sequence[int]:
         """Matches that their settlements may not agree with.
 
         These are the finished ones that kicked off later than this, by the match or by its last revision, and are not
-        settled or have another score or kick-off in that revision; and, whenever they kicked off, those that are not
-        finished any more though that revision has a result.
+        settled, have another score or kick-off in that revision, or closing prices of one of these bookmakers where it
+        has no market; and, whenever they kicked off, those that are not finished any more though that revision has a
+        result.
         """
         ...
 

@@ -30,7 +30,7 @@ from matchcast.ports.scores import LockedForecast, Price, Prices, Settlements, S
 WINDOWS: Final = (7, 30, 90, 365)
 """Days."""
 LEFT_OVER: Final = timedelta(days=90)
-"""How long ago a match kicked off that is settled though no event tells of it, as one whose result came by a command.
+"""How long ago a match kicked off that is settled though no event tells of it: its result or its prices came by a command.
 
 Matches that are not finished any more are found whenever they kicked off.
 """
@@ -66,7 +66,7 @@ class Settler:
 
         def effect() -> Event:
             self.settlements.wait()
-            due = sorted({*told.finished, *self.settlements.due(now - LEFT_OVER)})
+            due = sorted({*told.finished, *self.settlements.due(now - LEFT_OVER, CLOSING_BOOKS)})
             locked = self.settlements.locked(due)
             before = self.settlements.last(due)
             counted = [forecast.match_id for forecast in locked]

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, DateTime, Row, Select, and_, exists, func,
 
 from matchcast.adapters.database.engine import Database
 from matchcast.adapters.database.records import LAST_REVISION, settlement_row, settlement_values
-from matchcast.adapters.database.tables import forecasts, matches, settlements
+from matchcast.adapters.database.tables import forecasts, matches, odds, settlements
 from matchcast.domain.forecast import GENESIS_HASH, Cause, Probabilities
-from matchcast.domain.match import MatchStatus
+from matchcast.domain.match import MatchStatus, OddsMoment
 from matchcast.domain.settlement import Settlement, SettlementRow, chained_settlements
 from matchcast.ports.scores import Heads, LockedForecast, Standing
 
@@ -37,7 +37,7 @@ class SqlSettlements:
             if not self._database.is_sqlite:  # there, whoever writes has the database to himself
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
-    def due(self, since: datetime) -> Sequence[int]:
+    def due(self, since: datetime, bookmakers: Sequence[str]) -> Sequence[int]:
         finished = matches.c.status == MatchStatus.FINISHED.value
         unsettled = select(matches.c.id).where(
             matches.c.kickoff_at > since, finished, ~exists().where(settlements.c.match_id == matches.c.id)
@@ -52,10 +52,19 @@ class SqlSettlements:
                 )
             ),
         )
+        priced = last.join(odds, odds.c.match_id == matches.c.id).where(
+            settlements.c.kickoff_at > since,
+            finished,
+            settlements.c.home_goals.is_not(None),
+            settlements.c.market_bookmaker.is_(None),
+            odds.c.moment == OddsMoment.CLOSING.value,
+            odds.c.bookmaker.in_(bookmakers),
+        )
         queries = (
             unsettled,
             otherwise.where(matches.c.kickoff_at > since),
             otherwise.where(settlements.c.kickoff_at > since),
+            priced,
             last.where(_NOT_FINISHED, settlements.c.home_goals.is_not(None)),
         )
         with self._database.reading() as connection:
