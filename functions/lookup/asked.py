@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from matchcast.errors import BadInput
 from matchcast.fields import Id, MatchId, Name, Plain
 from matchcast.ports import MatchFilter, StateSnapshot
-from matchcast.usecases.lookup import LONGEST_PAGE, resolve_filter
+from matchcast.usecases.lookup import CHAMPION, LONGEST_PAGE, resolve_filter
 from matchcast.web.instants import InstantText, parse_end, parse_instant
 from matchcast.web.replies import StatusName, status_of
 
@@ -21,7 +21,7 @@ class AskedForecast(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One forecast."""
 
     match_id: MatchId
-    model: Annotated[Name, Meta(description="`champion` or a version")] = "champion"
+    model: Annotated[Name, Meta(description="`champion` or a version")] = CHAMPION
 
 
 class AskedTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

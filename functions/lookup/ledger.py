@@ -13,7 +13,7 @@ from matchcast.ports.accuracy import Group, SettledFilter, SettledScores
 from matchcast.ports.cache import Cache
 from matchcast.ports.scores import SettledMatches
 from matchcast.usecases.history import match_history
-from matchcast.usecases.lookup import resolve_filter
+from matchcast.usecases.lookup import judged_version, resolve_filter
 from matchcast.web.answers import Answer, etag_of, is_known, marked
 from matchcast.web.app import WebApp
 from matchcast.web.instants import InstantText
@@ -43,7 +43,7 @@ class AskedAccuracy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which settled forecasts are judged, and by what they are told apart."""
 
     tournament: Annotated[Name | None, Meta(description="id or name")] = None
-    model: Annotated[Name | None, Meta(description="a version")] = None
+    model: Annotated[Name | None, Meta(description="`champion` or a version")] = None
     date_from: Annotated[InstantText | None, Meta(description="first day or instant of kick-offs")] = None
     date_to: Annotated[InstantText | None, Meta(description="last day, or the instant before which")] = None
     by: Annotated[Group | None, Meta(description="what groups are made of")] = None
@@ -52,9 +52,10 @@ class AskedAccuracy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         read_instants(self.date_from, self.date_to)
 
     def chosen(self, snapshot: Callable[[], StateSnapshot]) -> SettledFilter:
-        """With the canonical id of the tournament."""
+        """With the canonical id of the tournament and the model's version."""
         wanted = resolve_filter(MatchFilter(tournament=self.tournament), snapshot)
-        return SettledFilter(wanted.tournament, self.model, *read_instants(self.date_from, self.date_to))
+        version = None if self.model is None else judged_version(self.model, snapshot)
+        return SettledFilter(wanted.tournament, version, *read_instants(self.date_from, self.date_to))
 
 
 def add_ledger(

@@ -11,7 +11,7 @@ from matchcast.ports import Clock, MatchReader
 from matchcast.ports.events import Tasks, TaskState
 from matchcast.settings import LookupSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
-from matchcast.usecases.lookup import current_forecast, list_forecasts, list_matches, task_status
+from matchcast.usecases.lookup import CHAMPION, current_forecast, list_forecasts, list_matches, task_status
 from matchcast.usecases.publish import Published
 from matchcast.web.accepted import retry_after
 from matchcast.web.answers import Answer, etag_of, unless_known
@@ -53,7 +53,7 @@ def build(
         """
         snapshot, pointer = published()
         match_id, model = call.asked.match_id, call.asked.model
-        if model not in ("champion", snapshot.model_version):
+        if model not in (CHAMPION, snapshot.model_version):
             raise NotFound(
                 f"model: the current forecasts are by {snapshot.model_version}; ask for it or for champion, or POST "
                 "/predict/ with match_id and model for a forecast by another"

@@ -1,7 +1,9 @@
 """GET /predict/{match_id}/history and GET /accuracy."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from matchcast.adapters.database.prices import SqlPrices
 from matchcast.adapters.database.settlements import SqlSettlements
 from matchcast.domain.forecast import Cause, Forecast, Probabilities
 from matchcast.domain.match import Fixture
+from matchcast.model.bundle import load_bundle
 from matchcast.usecases.settle import Settler
 from tests.contract.matches import ingested
 from tests.contract.test_ledger import clock_at
@@ -104,9 +107,39 @@ def test_accuracy_is_of_what_was_chosen(lookup: httpx.Client) -> None:
     assert lookup.get("/accuracy", params={"date_from": day, "date_to": day}).json()["total"]["matches"] == len(
         that_day
     )
-    assert lookup.get("/accuracy", params={"model": "v9"}).json()["total"] is None
+    assert lookup.get("/accuracy", params={"model": "0" * 16}).json()["total"] is None
     assert_problem(lookup.get("/accuracy?by=club"), 422, "by")
     assert_problem(lookup.get("/accuracy?date_from=yesterday"), 422, "date_from")
+
+
+def test_accuracy_of_the_champion_is_that_of_the_version_in_use(
+    lookup: httpx.Client, settled: House, tmp_path: Path
+) -> None:
+    """The next champion is another answer."""
+    champions = [load_bundle(house.bundle_files(seed)).version for seed in (1, 2)]
+    database = Database(settled.database_url)
+    ledger, games = SqlLedger(database), [game for game in house.games() if game.score is not None][:2]
+    for version, game in zip(champions, games, strict=True):
+        fixture = Fixture(game.tournament, game.home, game.away, game.kickoff_at, game.season, game.id)
+        at = game.kickoff_at - HOUR
+        made = Forecast(fixture, at, Probabilities(0.5, 0.25, 0.25), version, "s1", "c1", Cause.NEW_RESULTS)
+        ledger.append([made], clock_at(at))
+    settler = Settler("drift", SqlSettlements(database), SqlPrices(database), SqlInbox(database))
+    settler.settle(ingested(*(game.id for game in games), id="e2"), house.NOW, Timer(60))
+    database.close()
+    by_name = lookup.get("/accuracy", params={"model": "champion"})
+    assert by_name.json()["total"]["matches"] == 1
+    assert by_name.json() == lookup.get("/accuracy", params={"model": champions[0]}).json()
+    settled.publish(2, tmp_path)
+    time.sleep(1.1)
+    etag = {"If-None-Match": by_name.headers["etag"]}
+    assert lookup.get("/accuracy", params={"model": "champion"}, headers=etag).status_code == 200
+    assert lookup.get("/accuracy", params={"model": champions[0]}, headers=etag).status_code == 304
+
+
+@pytest.mark.parametrize("model", ["challenger", "latest", "v9", "Champion"])
+def test_accuracy_of_a_model_that_nothing_is_settled_for_is_refused(lookup: httpx.Client, model: str) -> None:
+    assert_problem(lookup.get("/accuracy", params={"model": model}), 404, None, "give champion or a version")
 
 
 def test_accuracy_is_new_when_something_is_settled_and_else_the_same(lookup: httpx.Client, settled: House) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -14,6 +15,8 @@ from matchcast.ports.events import Task, Tasks
 T = TypeVar("T")
 
 LONGEST_PAGE: Final = 200
+CHAMPION: Final = "champion"
+_VERSION: Final = re.compile("[0-9a-f]{16}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -109,6 +112,24 @@ def resolve_filter(chosen: MatchFilter, snapshot: Callable[[], StateSnapshot]) -
         except UnknownTeam as error:
             raise UnknownTeam(f"team: {error}", "team", error.suggestions) from error
     return chosen._replace(tournament=tournament, team=team)
+
+
+def judged_version(model: str, snapshot: Callable[[], StateSnapshot]) -> str:
+    """The version whose settled forecasts are meant.
+
+    Args:
+        model: champion, which is the one that made the current forecasts, or a version.
+        snapshot: opens the snapshot; only called for champion.
+    Raises:
+        NotFound: it is neither; a challenger's forecasts are settled for nobody.
+    """
+    if model == CHAMPION:
+        return snapshot().model_version
+    if not _VERSION.fullmatch(model):
+        raise NotFound(
+            f"model: no settled forecasts go by {model[:80]!r}; give champion or a version that `matchcast models` lists"
+        )
+    return model
 
 
 def cursor_after(kickoff_at: datetime, match_id: int) -> str:

@@ -259,7 +259,7 @@ def _responses(operation: Operation, schemas: Mapping[str, Any]) -> dict[str, An
         told: dict[str, Any] = {"description": _STATUSES[status]}
         if status != 304:
             told["content"] = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
-        if status == 429:
+        if status in (429, 503, 504) or (status == 409 and operation.idempotent):
             told["headers"] = {"Retry-After": {"schema": _TEXT}}
         if status == 401:
             told["headers"] = {"WWW-Authenticate": {"schema": _TEXT}}
