@@ -36,7 +36,14 @@ def backtest(
     from matchcast.usecases.backtest import Retrain
 
     run_backtest(
-        results, _date(start), _date(end), output, Retrain(retrain), tournament or [], params, Console(width=140)
+        results,
+        _date(start),
+        _date(end),
+        output,
+        Retrain(retrain),
+        tournament or [],
+        params,
+        Console(width=140, markup=False),
     )
 
 

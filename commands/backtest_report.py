@@ -59,7 +59,7 @@ def read_table(results: Sequence[Path], console: Console, market_from: Sequence[
     table = table_of(rows, market_from)
     console.print(f"{len(rows):,} matches read, {len(rejected):,} rows rejected, {table.duplicates:,} doubles")
     for row in rejected[:5]:
-        console.print(f"  line {row.line}: {row.reason}")
+        console.print(f"  line {row.line}: {row.reason}", markup=False)
     return table
 
 

@@ -63,7 +63,7 @@ def demo(
     _step(console, "Serving")
     _serve(base, port)
     fixtures = _ask(f"{base}/predict/?limit=10", key)["items"]
-    console.print(_table(fixtures))
+    console.print(_table(fixtures), markup=False)
     _show_commands(console, base, key, fixtures[0])
 
 

@@ -83,7 +83,7 @@ def ingest(
     database = Database(database_url())
     if database.file is not None and not database.file.exists():
         migrate()
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     gc.disable()  # millions of tuples and no cycles: looking for garbage would double the time
     try:
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -33,7 +33,7 @@ def models() -> None:
             ", ".join(version.aliases),
             "yes" if version.bundle == serving else "",
         )
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def promote(

@@ -44,6 +44,7 @@ def reparse(
     Answers that cannot be read are listed with their keys, and make the exit code 1; all others are loaded.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from matchcast.adapters.database.captures import SqlCaptures
@@ -84,7 +85,7 @@ def reparse(
             done = run(
                 chosen, archive, lambda file, now: parse_captured(source, file, now), store,
                 committed_aliases(), datetime.now(UTC), window=window,
-                heard=lambda read: progress.update(reading, description=f"reading {read.name} of {read.taken_at:%F %R}"),
+                heard=lambda read: progress.update(reading, description=f"reading {escape(read.name)} of {read.taken_at:%F %R}"),
             )  # fmt: skip
     finally:
         gc.enable()

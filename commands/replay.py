@@ -27,7 +27,7 @@ def replay(
 
     if every == (forecast_id is not None):
         raise BadInput("forecast_id: give the id of a forecast, or --all", "forecast_id")
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False)
     with _replayer() as replayer:
         if forecast_id is None:
             equal = _replay_all(replayer, console)

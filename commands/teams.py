@@ -121,7 +121,7 @@ def _show(held: "Sequence[HeldName]") -> None:
         for place, proposal in enumerate(name.proposals):
             figures = (f"{figure:,}" for figure in proposal[2:])
             table.add_row(*(first if place == 0 else ("",) * 4), proposal.team_id, *figures)
-    console = Console()
+    console = Console(markup=False)
     if not console.is_terminal:
         console.width = _WIDE
     console.print(table)

@@ -98,7 +98,7 @@ def _show(held: "Sequence[HeldTournament]") -> None:
         for place, proposal in enumerate(proposals):
             figures = (f"{figure:,}" for figure in proposal[1:5])
             table.add_row(*(first if place == 0 else ("",) * 5), proposal.tournament_id, *figures, proposal.code or "")
-    console = Console()
+    console = Console(markup=False)
     if not console.is_terminal:
         console.width = _WIDE
     console.print(table)

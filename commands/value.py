@@ -23,7 +23,7 @@ def value(
     row = last_forecast(match_id, SqlLedger(Database(database_url())))
     found = valuation(row.forecast.probabilities, Prices(*odds), DeVig(method))
     fixture = row.forecast.fixture
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False)
     console.print(
         f"{fixture.home_team} against {fixture.away_team}, {fixture.kickoff_at:%Y-%m-%d}: forecast {row.forecast_id}, "
         f"as of {row.forecast.as_of:%Y-%m-%d %H:%M} UTC, by model {row.forecast.model_version}"

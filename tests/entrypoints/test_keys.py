@@ -64,6 +64,13 @@ def test_a_key_that_cannot_be_rotated_is_named(furnished: House) -> None:
     assert "--grace-hours" in keys("rotate", key_id(old), "--grace-hours", "-1", code=2)
 
 
+def test_a_key_is_listed_under_the_name_it_was_given(furnished: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("bob [/ops]", "[red]ann[/red]"):
+        made("create", name)
+        assert name in keys("list")
+
+
 def test_a_running_function_refuses_a_revoked_key_and_takes_a_new_one_soon(furnished: House) -> None:
     """Keys are read anew every few seconds: nothing has to be restarted."""
     old = made("create", "page")

@@ -100,6 +100,15 @@ def test_a_broken_database_fails_with_the_remedy() -> None:
     assert "move it away and run `matchcast migrate`" in run("ingest", "auto", "a.csv", code=1)
 
 
+def test_names_of_files_and_clubs_are_shown_as_they_are() -> None:
+    Path("[red]a/[").mkdir(parents=True)
+    Path("[red]a/[/b].csv").write_text(HEADER + "G1,18/08/2024,Olympiakos,Panathinaikos,1,0,H\n")
+    Path("b.csv").write_text("Sea,Lge,Date,HT,AT,HS,AS\n24-25,GRE1,25/08/2024,Panathinaikos,Olympiakos [/gr],1,0\n")
+    assert "1 rows read, 1 loaded" in run("ingest", "football-data", "[red]a/[/b].csv")
+    run("ingest", "results-only", "b.csv", code=1)
+    assert "Olympiakos [/gr]" in run("teams", "review")
+
+
 def test_a_held_name_is_reviewed_decided_and_then_loaded() -> None:
     Path("a.csv").write_text(HEADER + "G1,18/08/2024,Olympiakos,Panathinaikos,1,0,H\n")
     Path("b.csv").write_text("Sea,Lge,Date,HT,AT,HS,AS\n24-25,GRE1,25/08/2024,Panathinaikos,Olympiakos Piraeus,1,0\n")

@@ -59,7 +59,7 @@ def test_an_unknown_code_of_a_league_that_has_one_already_waits_for_people(tmp_p
     """football-data tells England's first league; WhoScored has a code for it, and now tells the same by another."""
     lines = [f"E0,{day:%d/%m/%Y},{NAMES[h]},{NAMES[a]},{goals[0]},{goals[1]}" for h, a, day, goals in GAMES]
     Path("E0.csv").write_text("\n".join(["Div,Date,HomeTeam,AwayTeam,FTHG,FTAG", *lines, ""]))
-    write_feed(tournamentId=999, tournamentName="English League")
+    write_feed(tournamentId=999, tournamentName="English [/1st] League")
     run("ingest", "football-data", "E0.csv")
     held = run("ingest", "whoscored", "month.json", code=1)
     assert "tournaments held back (`matchcast tournaments review`): whoscored:999" in held
@@ -67,8 +67,9 @@ def test_an_unknown_code_of_a_league_that_has_one_already_waits_for_people(tmp_p
     assert (
         run("tournaments", "review", "--format", "csv")
         .splitlines()[1]
-        .startswith("whoscored,999,English League,england,12,england:premier-league,12,0,0,")
+        .startswith("whoscored,999,English [/1st] League,england,12,england:premier-league,12,0,0,")
     )
+    assert "English [/1st] League" in run("tournaments", "review")
     assert "take one of england:" in run("tournaments", "alias", "whoscored", "999", "spain:la-liga", code=1)
     run("tournaments", "alias", "whoscored", "999", "england:premier-league")
     assert "12 rows read, 12 loaded" in run("ingest", "whoscored", "month.json")
