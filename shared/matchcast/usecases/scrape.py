@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
@@ -51,6 +51,9 @@ LARGEST_SCRAPE: Final = 128 * 1024 * 1024
 """Bytes that one delivery may read of a source; what was captured before does not count."""
 GOES_ON_WITHIN: Final = timedelta(days=1)
 """A visit that broke off goes on where it was for so long; later it asks anew."""
+FIRST_DAY: Final = date(1870, 1, 1)
+FURTHEST_AHEAD: Final = timedelta(days=731)
+"""No calendar of matches reaches further; a file's name tells its years by two digits only."""
 LONGEST_COOL_DOWN: Final = timedelta(days=30)
 _TOO_ODD: Final = 3
 """So many supplements that cannot be read, and none that can: the rest will be no better."""
@@ -97,7 +100,7 @@ def request_scrape(
         BadInput: the window is too long or empty, or the source or a tournament is none we know; names the field.
         Unavailable: the broker or the database is away, or the source is left alone; nothing was accepted.
     """
-    _check(source, window, feeds)
+    _check(source, window, feeds, now)
     cool_down = cool_downs.of(source, now)
     if cool_down is not None:
         raise Unavailable(_words(source, cool_down), math.ceil((cool_down.until - now).total_seconds()))
@@ -146,10 +149,15 @@ def _new_task(task_id: str, now: datetime, kept_for: timedelta) -> Task:
     return Task(task_id, _KIND, TaskState.PENDING, now, now, now + kept_for)
 
 
-def _check(source: str, window: Window, feeds: Mapping[str, Feed]) -> None:
+def _check(source: str, window: Window, feeds: Mapping[str, Feed], now: datetime) -> None:
     if source not in feeds:
         known = f"take one of {', '.join(sorted(feeds))}" if feeds else "no source is; set MATCHCAST_FOOTBALL_DATA_URL"
         raise BadSource(f"source: {source[:40]!r} is not configured; {known}", "source")
+    if window.first_day < FIRST_DAY:
+        raise BadInput(f"from: no source tells of matches before {FIRST_DAY}; give a later day", "from")
+    last_day = (now + FURTHEST_AHEAD).date()
+    if window.last_day > last_day:
+        raise BadInput(f"to: no source tells of matches after {last_day}; give an earlier day", "to")
     if window.last_day < window.first_day:
         raise BadInput(f"to: {window.last_day} is before from, {window.first_day}; give a later day", "to")
     if (window.last_day - window.first_day).days >= LONGEST_WINDOW:
@@ -198,7 +206,7 @@ class _Scrape:
         if not self.given.tasks.start(self.task_id, self.now):
             return self._reply_of_another_delivery()
         try:
-            _check(self.source, self.window, self.given.feeds)
+            _check(self.source, self.window, self.given.feeds, self.now)
             self._check_cool_down()
         except BadInput as error:
             return self._once(partial(self._fail, error))
