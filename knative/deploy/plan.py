@@ -74,6 +74,10 @@ class Plan:
         references = [trigger["spec"]["subscriber"]["ref"] for trigger in self.of("Trigger")]
         return {reference["name"] for reference in references if reference["kind"] == "Service"}
 
+    def bindings(self, service: str) -> Sequence[Manifest]:
+        """SinkBindings of a Service."""
+        return [binding for binding in self.of("SinkBinding") if binding["spec"]["subject"]["name"] == service]
+
     def entrance(self) -> tuple[str, str]:
         """Namespace and name of Knative's cluster-local ingress."""
         (route,) = self.of("HTTPRoute")

@@ -36,6 +36,11 @@ class Rollout:
         """Make the new revisions; those that serve go on serving everything.
 
         A Service that does not exist yet gets its traffic at once: nothing leads to it before the routes and Triggers do.
+        Its SinkBinding becomes ready only when it is there, so that its first revision may have started without K_SINK; it
+        is given a second try then.
+
+        Raises:
+            Unavailable: a revision does not become ready.
         """
         for manifest in self._plan.of("Service"):
             name = manifest["metadata"]["name"]
@@ -50,7 +55,17 @@ class Rollout:
                 ]
             spec = {**manifest["spec"], "traffic": traffic}
             _LOG.info("  %s, %s", name, "new" if live is None else f"beside {live}")
-            self._cluster.apply_service({**manifest, "spec": spec})
+            whole = {**manifest, "spec": spec}
+            try:
+                self._cluster.apply_service(whole)
+            except Unavailable as error:
+                bindings = self._plan.bindings(name)
+                if live is not None or not bindings:
+                    raise
+                _LOG.info("  %s, once more when it is bound to its sink (%s)", name, error)
+                self._cluster.wait(bindings)
+                self._cluster.apply_service(whole)
+                self._cluster.wait([whole])  # kn waits for nothing where it finds nothing to change
 
     def smoke_test(self) -> None:
         """Ask every new revision at its tag's own address.

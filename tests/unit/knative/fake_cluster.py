@@ -1,9 +1,11 @@
 """Just enough of a cluster to watch a deployment: an API server for the real kn, a kubectl that only records, and
 Knative's ingress. Everything that reaches any of them is noted in one list, in order."""
 
+import copy
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,9 @@ SERVICES: Final = "/apis/serving.knative.dev/v1/namespaces/matchcast/services"
 REVISIONS: Final = SERVICES.replace("services", "revisions")
 KEYS: Final = ("cache-url", "database-url", "hook-token", "queues-url", "s3-access-key-id", "s3-secret-access-key")
 SECRETS: Final = {"matchcast": dict.fromkeys(KEYS, ""), "matchcast-tls": {"tls.crt": "", "tls.key": ""}}
+
+WATCH_SECONDS: Final = 3.0
+"""kn gives up what has failed for 2."""
 
 _KUBECTL: Final = """#!{python}
 import json, signal, sys, urllib.request
@@ -39,6 +44,7 @@ class FakeCluster:
     Attributes:
         log: in order, `kubectl …` with the objects it was given, `kn …` by request, and requests through the ingress.
         sick: Services whose new revision answers 503.
+        unbound: Services that fail until their SinkBinding is waited for, which makes another revision with K_SINK.
         refused: kubectl commands that fail, by a part of them.
     """
 
@@ -47,6 +53,7 @@ class FakeCluster:
     log: list[str] = field(default_factory=list)
     history: dict[str, list[list[dict[str, Any]]]] = field(default_factory=dict)
     sick: set[str] = field(default_factory=set)
+    unbound: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
     port: int = 0
 
@@ -63,6 +70,8 @@ class FakeCluster:
             out = json.dumps({"data": self.secrets[argv[2]]})
         elif argv[:2] == ["get", "services.serving.knative.dev"] and argv[2] in self.services:
             out = json.dumps(self.services[argv[2]])
+        elif argv[0] == "wait" and argv[-1].startswith("sinkbinding."):
+            self._bind(argv[-1].partition("/")[2])
         elif argv[0] == "port-forward":
             out = f"Forwarding from 127.0.0.1:{self.port} -> 80\n"
         return {"out": out, "err": "", "code": 0}
@@ -88,12 +97,19 @@ class FakeCluster:
             "latestReadyRevisionName": latest,
             "latestCreatedRevisionName": latest,
             "url": f"http://{name}.matchcast.svc.cluster.local",
-            "conditions": [{"type": "Ready", "status": "True"}],
+            "conditions": [{"type": "Ready", "status": "False" if name in self.unbound else "True"}],
             "traffic": [{**target, "revisionName": target.get("revisionName", latest)} for target in traffic],
         }
         self.services[name] = service
         self.history.setdefault(name, []).append(traffic)
         return service
+
+    def _bind(self, name: str) -> None:
+        self.unbound.discard(name)
+        service = copy.deepcopy(self.services[name])
+        sink = {"name": "K_SINK", "value": "http://a-broker"}
+        service["spec"]["template"]["spec"]["containers"][0].setdefault("env", []).append(sink)
+        self.put(name, service)
 
     def revisions(self, name: str) -> dict[str, Any]:
         labels = {"serving.knative.dev/service": name}
@@ -121,7 +137,7 @@ def fake_cluster(folder: Path) -> Iterator[FakeCluster]:
                 self._ingress()
             elif path == SERVICES:
                 name = query.partition("metadata.name%3D")[2].partition("&")[0]
-                self._answer(200, {"type": "MODIFIED", "object": cluster.services[name]})
+                self._watched(name)
             elif path == REVISIONS:
                 self._answer(200, cluster.revisions(query.partition("%2Fservice%3D")[2].partition("&")[0]))
             elif (name := path.removeprefix(SERVICES + "/")) in cluster.services:
@@ -150,6 +166,16 @@ def fake_cluster(folder: Path) -> Iterator[FakeCluster]:
             name = self._name()
             cluster.log.append(f"kn update {name}")
             self._answer(200, cluster.put(name, self._body()))
+
+        def _watched(self, name: str) -> None:
+            """A watch on what has failed stays open for longer than kn bears it."""
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps({"type": "MODIFIED", "object": cluster.services[name]}).encode() + b"\n")
+            self.wfile.flush()
+            if name in cluster.unbound:
+                time.sleep(WATCH_SECONDS)
 
         def _name(self) -> str:
             return self.path.partition("?")[0].removeprefix(SERVICES + "/")

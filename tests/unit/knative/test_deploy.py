@@ -162,6 +162,40 @@ def test_a_canary_that_fails_under_traffic_loses_it_again(cluster: FakeCluster, 
         assert shares == {f"{name}-00001": 100, f"{name}-00002": 0}
 
 
+@pytest.mark.slow
+def test_a_first_revision_that_started_before_its_binding_held_gets_a_second_try(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    cluster.unbound = {"scrape", "reload"}
+    done = deploy(tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("scrape", "reload"):
+        steps = [
+            f"kn create {name}$",
+            f"wait --for=condition=Ready .* sinkbinding.sources.knative.dev/{name}$",
+            f"wait --for=condition=Ready .* service.serving.knative.dev/{name}$",
+            f"GET canary-{name}.",
+        ]
+        places = [first(cluster.log, step) for step in steps]
+        assert places == sorted(places), cluster.log
+        assert cluster.services[name]["status"]["number"] > 1
+    assert not any("sinkbinding" in line and "predict-async" in line for line in cluster.log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lookup", "scrape"])
+def test_a_first_revision_that_fails_for_another_cause_stops_the_deployment(
+    cluster: FakeCluster, tmp_path: Path, name: str
+) -> None:
+    cluster.unbound.add(name)
+    cluster.refused["sinkbinding"] = "timed out waiting for the condition"
+    done = deploy(tmp_path)
+    assert done.returncode == 1
+    assert ("timed out waiting" in done.stderr) == (name == "scrape")
+    assert "Traceback" not in done.stderr
+    assert not any("canary-" in line for line in cluster.log)
+
+
 @pytest.mark.parametrize(
     ("what", "words"),
     [
