@@ -126,6 +126,7 @@ def test_a_letter_is_kept_as_it_was_published_and_its_task_fails(deadletter: htt
     [
         ("504", 504, 504, "the last answer was 504"),
         ("-1", -1, 503, "there was no answer"),
+        ("200", 200, 503, "after all tries, its answer could not be published; POST"),
         ("", None, 503, "there was no answer"),
         ("many", None, 503, "there was no answer"),
     ],

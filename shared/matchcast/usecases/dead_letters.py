@@ -171,7 +171,11 @@ def _deaths_before(replay: str, letter_id: str) -> int:
 
 def _given_up(letter: DeadLetter, task: Task | None) -> Unavailable:
     """What the task of a letter failed of; why its last try did not succeed, where that is kept with the task."""
-    last = "there was no answer" if letter.code in (None, -1) else f"the last answer was {letter.code}"
+    last = f"the last answer was {letter.code}"
+    if letter.code in (None, -1):
+        last = "there was no answer"
+    elif letter.code in range(200, 300):
+        last = "its answer could not be published"
     if task is not None and task.problem is not None:
         last = f"the last one ended with: {task.problem['detail']}"
     message = (
