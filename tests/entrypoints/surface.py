@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from knative.local.manifests import read_manifests
 from knative.local.runtime import local_runtime
 from matchcast.adapters.database.drift_reports import SqlDriftReports
 from matchcast.adapters.database.engine import Database
+from matchcast.adapters.database.tasks import SqlTasks
 from matchcast.events import PredictionRequested, first_event
+from matchcast.ports.events import Task, TaskState
 from matchcast.ports.scores import ColumnDrift, DriftReport
+from matchcast.usecases.asynchronous import KIND
 from tests.entrypoints import house
 from tests.entrypoints.house import House
 from tests.entrypoints.recorder import deliver
@@ -25,7 +29,7 @@ SCOPES = ("predict", "ingest", "admin")
 
 
 def furnish_surface(house_: House, made_in: Path) -> None:
-    """A champion, a snapshot, matches and a drift report."""
+    """A champion, a snapshot, matches, a drift report, and the task that the dead letter is of."""
     house_.promote(1)
     house_.publish(1, made_in)
     house_.fill_database()
@@ -34,7 +38,9 @@ def furnish_surface(house_: House, made_in: Path) -> None:
     house_.objects.put(keys["html_key"], b"<!doctype html><title>drift</title>")
     columns = (ColumnDrift("home elo all", False, "Wasserstein distance (normed)", 0.04),)
     report = DriftReport(REPORT, house.NOW, "v1", 0.0, 0.2, 0.0, 40, columns, **keys)
-    SqlDriftReports(Database(house_.database_url)).add(report)
+    database = Database(house_.database_url)
+    SqlDriftReports(database).add(report)
+    SqlTasks(database).add(Task("t1", KIND, TaskState.PENDING, house.NOW, house.NOW, house.NOW + timedelta(days=1)))
 
 
 @contextmanager
