@@ -41,7 +41,7 @@ def routes() -> Routes:
 
 @cache
 def functions() -> dict[str, Any]:
-    """What each Service's function documents, but for health: (method, path); nothing of it is opened."""
+    """What each Service's function answers, but for health: (method, path); nothing of it is opened."""
     needs = dict.fromkeys(("K_SINK", "MATCHCAST_INGEST_BROKER_URL", "MATCHCAST_INFERENCE_BROKER_URL"), "http://broker")
     stores = {"MATCHCAST_DATABASE_URL": "sqlite:////nowhere/x.db", "MATCHCAST_OBJECTS_URL": "/nowhere/objects"}
     environment = {**stores, **needs, "MATCHCAST_HOOK_TOKEN": "one-word-of-many-letters"}
@@ -50,7 +50,12 @@ def functions() -> dict[str, Any]:
         for service in read_manifests().services
     }
     return {
-        name: {(o.method, o.path) for o in app.operations if o.tag not in ("health", "documents")}
+        name: {
+            (method, o.path)
+            for o in app.operations
+            if o.tag not in ("health", "documents")
+            for method in ((o.method, "HEAD") if o.method == "GET" else (o.method,))
+        }
         for name, app in apps.items()
     }
 
@@ -89,6 +94,7 @@ def test_every_route_of_the_manifest_is_in_a_function() -> None:
         ("POST", "/predict/", "predict-sync"),
         ("POST", "/predict/1", None),
         ("GET", "/predict", "lookup"),
+        ("HEAD", "/predict", "lookup"),
         ("GET", "/predict/1", "lookup"),
         ("GET", "/predict/model/info", "predict-sync"),
         ("GET", "/predict/model", "lookup"),
@@ -132,8 +138,8 @@ def test_a_key_revoked_or_expired_by_now_is_refused_by_functions_whose_clock_sta
 def test_what_is_not_routed_is_not_served(local: httpx.Client) -> None:
     assert_problem(local.get("/nothing"), 404)
     answer = local.delete("/predict/")
-    assert_problem(answer, 405, None, "GET, POST")
-    assert answer.headers["allow"] == "GET, POST"
+    assert_problem(answer, 405, None, "GET, HEAD, POST")
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_health_covers_all_functions(furnished: House) -> None:
@@ -159,7 +165,8 @@ def test_metrics_of_all_functions_are_one_exposition(local: httpx.Client) -> Non
 def test_one_document_describes_exactly_the_routes(local: httpx.Client, furnished: House) -> None:
     document = local.get("/openapi.json").json()
     described = {(m.upper(), p) for p, o in document["paths"].items() if p not in HEALTH for m in o}
-    assert described == {(m, p) for m, p in set().union(*functions().values()) if p != HOOK}
+    answered = set().union(*functions().values())
+    assert described == {(m, p) for m, p in answered if p != HOOK and m != "HEAD"}  # which every GET answers
     assert document["openapi"].startswith("3.1")
     text = yaml.safe_dump(document)
     for reference in set(re.findall(r"#/components/(\w+)/([\w.-]+)", text)):

@@ -60,9 +60,10 @@ def documented(name: str) -> set[tuple[str, str]]:
     """Method and path of every route but health and documents, which all have."""
     operations = application(name).operations
     return {
-        (operation.method, f"{version}{operation.path}")
+        (method, f"{version}{operation.path}")
         for operation in operations
         if operation.tag not in ("health", "documents")
+        for method in ((operation.method, "HEAD") if operation.method == "GET" else (operation.method,))
         for version in ("", *(VERSIONS if operation.tag != "hooks" else ()))
     }
 
