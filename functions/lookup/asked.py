@@ -6,10 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from matchcast.domain.forecast import CHAMPION
 from matchcast.errors import BadInput
 from matchcast.fields import Id, MatchId, Name, Plain
 from matchcast.ports import MatchFilter, StateSnapshot
-from matchcast.usecases.lookup import CHAMPION, LONGEST_PAGE, resolve_filter
+from matchcast.usecases.lookup import LONGEST_PAGE, resolve_filter
 from matchcast.web.instants import InstantText, parse_end, parse_instant
 from matchcast.web.replies import StatusName, status_of
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from functions.lookup.asked import AskedForecast, AskedList, AskedTask
 from functions.lookup.ledger import FORECASTS_ANSWER, MATCHES_ANSWER, add_ledger
 from matchcast.adapters.watched import Watched
+from matchcast.domain.forecast import CHAMPION
 from matchcast.errors import NotFound
 from matchcast.ports import Clock, MatchReader
 from matchcast.ports.events import Tasks, TaskState
 from matchcast.settings import LookupSettings, read_settings
 from matchcast.telemetry import Telemetry, log_as_json
-from matchcast.usecases.lookup import CHAMPION, current_forecast, list_forecasts, list_matches, task_status
+from matchcast.usecases.lookup import current_forecast, list_forecasts, list_matches, task_status
 from matchcast.usecases.publish import Published
 from matchcast.web.accepted import retry_after
 from matchcast.web.answers import Answer, etag_of, unless_known

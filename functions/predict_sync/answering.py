@@ -11,14 +11,14 @@ from functions.predict_sync.requests import MatchRequest, PredictRequest
 from matchcast.adapters.clock import Timer
 from matchcast.adapters.watched import Watched
 from matchcast.domain.assumption import Supposed
-from matchcast.domain.forecast import Cause
+from matchcast.domain.forecast import CHALLENGER, CHAMPION, Cause
 from matchcast.errors import MatchcastError
 from matchcast.model.bundle import Bundle
 from matchcast.ports import Clock, StateSnapshot
 from matchcast.ports.events import Deadline
 from matchcast.telemetry import Telemetry
 from matchcast.usecases.champion import Champion
-from matchcast.usecases.models import CHALLENGER, CHAMPION, Models
+from matchcast.usecases.models import Models
 from matchcast.usecases.publish import Published
 from matchcast.usecases.question import Question
 from matchcast.usecases.shown import Shown, ShownForecasts

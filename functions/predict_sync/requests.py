@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Final
 from msgspec import Meta, Struct
 
 from matchcast.domain.assumption import MOST_REST_DAYS, Assumption, Hypothetical
+from matchcast.domain.forecast import CHAMPION
 from matchcast.errors import BadInput
 from matchcast.fields import Plain
-from matchcast.usecases.models import CHAMPION
 from matchcast.usecases.question import Question
 from matchcast.web.instants import InstantText
 from matchcast.web.requests import PAIRING_EXAMPLE, ForecastRequest

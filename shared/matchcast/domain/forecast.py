@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,10 @@ LEAST_PROB: Final = 1e-15
 """Probabilities count as no smaller than this where a logarithm is taken."""
 LITTLE_HISTORY: Final = 12
 """Before so many matches, the features take a club for a newcomer to its league rather than for itself."""
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+VERSION: Final = re.compile("[0-9a-f]{16}")
+"""What a model can be asked for by, besides the two names."""
 Reference = Literal["closing odds", "other members"]
 """What an interval around a forecast is to hold."""
 

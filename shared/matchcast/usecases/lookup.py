@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from matchcast.domain.competitions import COMPETITION_BY_ID
+from matchcast.domain.forecast import CHAMPION, VERSION
 from matchcast.errors import BadInput, NotFound, TaskExpired, UnknownTeam, UnknownTournament
 from matchcast.ports import CurrentForecast, MatchFilter, MatchReader, MatchRecord, StateSnapshot
 from matchcast.ports.events import Task, Tasks
@@ -15,8 +15,6 @@ from matchcast.ports.events import Task, Tasks
 T = TypeVar("T")
 
 LONGEST_PAGE: Final = 200
-CHAMPION: Final = "champion"
-_VERSION: Final = re.compile("[0-9a-f]{16}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -125,7 +123,7 @@ def judged_version(model: str, snapshot: Callable[[], StateSnapshot]) -> str:
     """
     if model == CHAMPION:
         return snapshot().model_version
-    if not _VERSION.fullmatch(model):
+    if not VERSION.fullmatch(model):
         raise NotFound(
             f"model: no settled forecasts go by {model[:80]!r}; give champion or a version that `matchcast models` lists"
         )

@@ -1,20 +1,17 @@
 """The models that can be asked for: the champion, its challenger, and any other whose bundle is in the object store."""
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final, NamedTuple
 
+from matchcast.domain.forecast import CHALLENGER, CHAMPION, VERSION
 from matchcast.errors import BundleBroken, NotFound
 from matchcast.model.bundle import MANIFEST, Bundle, load_bundle
 from matchcast.ports import ObjectStore
 from matchcast.usecases.champion import Champion, bundle_files, bundle_prefix, challenger_pointer, champion_at
 
-CHAMPION: Final = "champion"
-CHALLENGER: Final = "challenger"
-_VERSION: Final = re.compile("[0-9a-f]{16}")
 _LOADED: Final = 4
 """Models besides champion and challenger that stay loaded, the last ones asked for."""
 _ABSENT: Final = timedelta(seconds=5)
@@ -90,7 +87,7 @@ class Models:
                     "`matchcast models` lists"
                 )
             return challenger.bundle
-        if not _VERSION.fullmatch(name):
+        if not VERSION.fullmatch(name):
             raise _unknown(name)
         with self._loading:
             return self.loaded(name) or self._keep(self._unless_absent(name, now))
